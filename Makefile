@@ -1,0 +1,47 @@
+# Two commands set everything up on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test web lint types floors unit peer format clean
+
+$(READY): pyproject.toml uv.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	$(BIN)/uv sync --quiet --locked --inexact
+	touch $(READY)
+
+demo: $(READY) web
+	$(BIN)/overt demo
+
+test: web lint types floors unit
+
+# Builds the pages of web/ with the Node of the development group; nothing to do if their sources are unchanged.
+web: $(READY)
+	$(BIN)/python hatch_build.py
+
+lint: $(READY)
+	$(BIN)/ruff check src tests bench hatch_build.py
+	$(BIN)/ruff format --check src tests bench hatch_build.py
+
+types: $(READY)
+	$(BIN)/mypy
+	$(BIN)/python hatch_build.py types
+
+floors: $(READY)
+	$(BIN)/lint-imports
+
+unit: $(READY)
+	$(BIN)/pytest -n auto -m "not peer"
+	$(BIN)/python hatch_build.py test
+
+peer: $(READY)
+	$(BIN)/pytest -n auto -m peer
+
+format: $(READY)
+	$(BIN)/ruff check --fix-only src tests bench hatch_build.py
+	$(BIN)/ruff format src tests bench hatch_build.py
+
+clean:
+	rm -rf web/node_modules web/.building src/overt/recorder/media_plane/static
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Overt: CCTV software for public bodies."""

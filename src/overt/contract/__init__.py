@@ -1,0 +1,1 @@
+"""The messages between control room and recorder: Assignment and Fact."""

@@ -1,0 +1,1 @@
+"""The footage store: sealed segments on disk, their index, gaps, retention, reading."""

@@ -1,0 +1,139 @@
+"""Key periods made ready before they are needed, so that a locked or slow keys.sqlite never holds up recording.
+
+One thread a store. A period is asked for an hour ahead; its wrap is on the device before the period is handed over, and
+only what was handed over seals footage. While keys.sqlite cannot be written the request is repeated; a stream then goes
+on with the period that it has.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from overt.errors import OvertError
+from overt.footage.index import Index
+from overt.footage.keystore import KeyStore, StoredKey
+from overt.footage.layout import INDEX
+from overt.ids import StreamKey
+from overt.sealing.ratchet import KeyPeriod
+from overt.sealing.roles import Recipients
+from overt.sealing.wraps import WrappedKey, begin_period
+
+RETRY_S: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyPeriod:
+    """A period whose wrap is stored."""
+
+    key: StreamKey
+    start_ns: int
+    period: KeyPeriod
+
+
+@dataclass(slots=True)
+class _Request:
+    key: StreamKey
+    start_ns: int
+    made: tuple[KeyPeriod, WrappedKey] | None = None
+
+
+class PeriodSource:
+    """The thread that makes periods and stores their wraps."""
+
+    def __init__(
+        self,
+        path: Path,
+        recipients: Recipients,
+        deliver: Callable[[ReadyPeriod], None],
+        utc_ns: Callable[[], int],
+    ) -> None:
+        """Take keys.sqlite, whom to seal to, and who is given each period (called in this thread)."""
+        self._path = path
+        self._recipients = recipients
+        self._deliver = deliver
+        self._utc_ns = utc_ns
+        self._condition = threading.Condition()
+        self._requests: deque[_Request] = deque()
+        self._stopping = False
+        self.trouble: str | None = None
+        """Why periods cannot be stored at present; None if they can."""
+        self._thread = threading.Thread(target=self._run, name="footage-keys", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def request(self, key: StreamKey, start_ns: int) -> None:
+        """Ask for a period that begins at `start_ns`; never blocks for the disk."""
+        with self._condition:
+            self._requests.append(_Request(key, start_ns))
+            self._condition.notify()
+
+    def stop(self, timeout_s: float) -> bool:
+        """End the thread; False if it did not end in time."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def destroy(self, unused: list[UUID]) -> None:
+        """Destroy the wraps of periods that sealed nothing; after `stop`."""
+        if not unused:
+            return
+        try:
+            with KeyStore(self._path, create=False) as keys:
+                keys.destroy(unused)
+        except OvertError as error:
+            # Retention sweeps up what nothing was sealed with.
+            self.trouble = str(error)
+
+    def _run(self) -> None:
+        """Serve requests in order, trying again while the file cannot be written."""
+        while True:
+            with self._condition:
+                while not self._requests and not self._stopping:
+                    self._condition.wait()
+                if self._stopping:
+                    return
+                request = self._requests[0]
+            if not self._serve(request):
+                with self._condition:
+                    self._condition.wait_for(lambda: self._stopping, RETRY_S)
+                continue
+            with self._condition:
+                self._requests.popleft()
+
+    def _index_id(self) -> bytes:
+        """Return the identity of the index; empty while it cannot be read, which keeps the key from being swept up."""
+        try:
+            with Index(self._path.parent / INDEX, create=False) as index:
+                return index.identity()
+        except (OvertError, OSError):
+            return b""
+
+    def _serve(self, request: _Request) -> bool:
+        """Make, store and deliver one period; False if it must be tried again."""
+        if request.made is None:
+            request.made = begin_period(self._recipients, request.key)
+        period, wrapped = request.made
+        try:
+            # Opened for each period: a file that was put in another's place is noticed, and none is held open.
+            with KeyStore(self._path, create=False) as keys:
+                made = self._utc_ns(), wrapped.encode(), self._index_id()
+                keys.put(StoredKey(period.period_id, request.key, request.start_ns, *made))
+        except OvertError as error:
+            self.trouble = f"{error} (since {time.strftime('%H:%M:%S', time.gmtime())} UTC)"
+            return False
+        self.trouble = None
+        self._deliver(ReadyPeriod(request.key, request.start_ns, period))
+        request.made = None
+        return True

@@ -1,0 +1,1 @@
+"""PROGRAM: captures, seals and stores cameras; knows no users and no policy."""

@@ -1,0 +1,536 @@
+// SPDX-License-Identifier: Apache-2.0
+// <overt-review>: looking back at up to nine cameras on one clock.
+//
+// Set `session`; `open(camera, at_us)` shows a camera at a moment.
+
+import { LitElement, html, nothing, type PropertyValues } from "lit";
+import { announce } from "./announce.ts";
+import { Day } from "./day.ts";
+import { keys, type Shortcut } from "./keys.ts";
+import { RING_NOTE, lookAt, renew, type LookedAt, type Situation } from "./looked-at.ts";
+import { Playback, SPEEDS } from "./playback.ts";
+import { RecordedDays } from "./recorded-days.ts";
+import type { RecordedPlayer } from "./recorded.ts";
+import type { OvertReviewTile } from "./review-tile.ts";
+import "./review-tile.ts";
+import { reviewStyles } from "./review-styles.ts";
+import type { CameraInfo, Session, SessionInfo } from "./session.ts";
+import { NO_DECODER, canDecode } from "./stills.ts";
+import type { OvertTimeline } from "./timeline.ts";
+import "./timeline.ts";
+import type { Lane } from "./timeline-view.ts";
+
+const LAYOUTS = [1, 2, 4, 9] as const;
+type Layout = (typeof LAYOUTS)[number];
+/** What decoded pictures of all cameras together may take. */
+const PICTURES_BYTES = 200e6;
+/** While playing, labels and the cursor are renewed so often; pictures at every frame. */
+const LABELS_MS = 200;
+const RENEW_MS = 5000;
+/** Close to the newest footage it is asked after more often. */
+const RENEW_NEAR_MS = 1500;
+const NEAR_S = 20;
+/** Without a moment to go to, today is opened this long before now. */
+const BEFORE_NOW_S = 30;
+
+export class OvertReview extends LitElement {
+  static override readonly styles = reviewStyles;
+  static override readonly properties = {
+    session: { attribute: false },
+    cameras: { state: true },
+    info: { state: true },
+    layout: { state: true },
+    day: { state: true },
+    lanes: { state: true },
+    at: { state: true },
+    picked: { state: true },
+    markIn: { state: true },
+    markOut: { state: true },
+    message: { state: true },
+  };
+
+  declare session: Session | undefined;
+  declare cameras: readonly CameraInfo[];
+  declare info: SessionInfo | undefined;
+  declare layout: Layout;
+  declare day: Day | undefined;
+  declare lanes: readonly Lane[];
+  declare at: number;
+  declare picked: number;
+  declare markIn: number | undefined;
+  declare markOut: number | undefined;
+  declare message: string;
+
+  /** Names of the cameras in the tiles, in order. */
+  #chosen: string[] = [];
+  #looked: (LookedAt | undefined)[] = [];
+  #playback: Playback | undefined;
+  #days: RecordedDays | undefined;
+  #loading = new AbortController();
+  #wanted: { camera: string; at_us: number } | undefined;
+  #frame = 0;
+  #labelled = 0;
+  #renewed = 0;
+  #renewing = false;
+  #begun = false;
+  /** Nobody has named a moment: where nothing is recorded now, the newest footage is shown. */
+  #opening = false;
+  /** The date whose timeline was set to what is recorded. */
+  #fitted = "";
+  #noKeys: (() => void) | undefined;
+
+  constructor() {
+    super();
+    this.cameras = [];
+    this.layout = 1;
+    this.lanes = [];
+    this.at = 0;
+    this.picked = 0;
+    this.message = "";
+  }
+
+  /** Shows a camera at a moment (microseconds since the Unix epoch) and plays from there. */
+  open(camera: string, at_us: number): void {
+    this.#wanted = { camera, at_us };
+    if (this.#begun) this.#goToWanted();
+  }
+
+  /** The players that have footage, in the order of the tiles; for measurements. */
+  get players(): RecordedPlayer[] {
+    return this.#tiles().flatMap((tile) => tile.player ?? []);
+  }
+
+  get playback(): Playback | undefined {
+    return this.#playback;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#noKeys = keys.add({
+      title: "Looking back",
+      active: () => this.isConnected && this.checkVisibility(),
+      shortcuts: this.#shortcuts(),
+    });
+    this.#frame = requestAnimationFrame(() => this.#tick());
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#noKeys?.();
+    cancelAnimationFrame(this.#frame);
+    this.#loading.abort();
+    this.#playback?.clock.pause();
+  }
+
+  protected override updated(changed: PropertyValues<this>): void {
+    if (changed.has("session") && this.session !== undefined && !this.#begun) void this.#begin(this.session);
+  }
+
+  async #begin(session: Session): Promise<void> {
+    try {
+      this.info = await session.me();
+      const all = await session.cameras();
+      const recorded = all.filter((camera) => camera.rights.includes("recorded"));
+      this.cameras = recorded.length > 0 ? recorded : all.filter((camera) => camera.rights.includes("live"));
+    } catch (error) {
+      this.message = wordsOf(error);
+      return;
+    }
+    if (this.cameras.length === 0) {
+      this.message = "Your grant opens no camera to look back at.";
+      return;
+    }
+    this.#begun = true;
+    this.#days = new RecordedDays(session, () => this.requestUpdate());
+    if (this.#wanted !== undefined) {
+      this.#goToWanted();
+      return;
+    }
+    this.#fill(this.cameras.length >= 4 ? 4 : this.cameras.length >= 2 ? 2 : 1);
+    const nowUs = session.nowUs;
+    const day = Day.containing(nowUs - BEFORE_NOW_S * 1e6, this.info.time_zone);
+    this.#opening = true;
+    this.#show(day, day.secondsAt(nowUs) - BEFORE_NOW_S);
+  }
+
+  #goToWanted(): void {
+    const wanted = this.#wanted;
+    if (wanted === undefined || this.info === undefined) return;
+    this.#wanted = undefined;
+    if (this.cameras.some((camera) => camera.camera === wanted.camera)) {
+      this.layout = 1;
+      this.#chosen = [wanted.camera];
+    } else {
+      this.#fill(this.layout);
+      this.message = `Your grant does not open recordings of ${wanted.camera}.`;
+    }
+    const day = Day.containing(wanted.at_us, this.info.time_zone);
+    this.#show(day, day.secondsAt(wanted.at_us), true);
+  }
+
+  /** So many tiles, with the cameras that were there and further ones behind them. */
+  #fill(layout: Layout): void {
+    this.layout = layout;
+    const others = this.cameras.map((camera) => camera.camera).filter((name) => !this.#chosen.includes(name));
+    this.#chosen = [...this.#chosen, ...others].slice(0, layout);
+    this.picked = Math.min(this.picked, this.#chosen.length - 1);
+  }
+
+  /** Loads the chosen cameras for a day and puts the clock on a moment of it. */
+  #show(day: Day, at: number, play = this.#playback?.clock.playing ?? false): void {
+    this.#loading.abort();
+    this.#loading = new AbortController();
+    const { signal } = this.#loading;
+    if (this.day?.date !== day.date) this.markIn = this.markOut = undefined;
+    this.day = day;
+    const before = this.#playback?.clock;
+    before?.pause();
+    this.#playback = new Playback(day, announce);
+    if (before !== undefined && before.rate > 0) this.#playback.clock.play(before.rate);
+    this.#playback.clock.pause();
+    this.#looked = [];
+    for (const tile of this.#tiles()) tile.clear();
+    this.#days?.want(this.#chosen, this.cameras, day, this.info?.may ?? [], this.session?.nowUs ?? 0);
+    void this.#load(day, at, play, signal);
+  }
+
+  async #load(day: Day, at: number, play: boolean, signal: AbortSignal): Promise<void> {
+    const situation = this.#situation(day);
+    if (situation === undefined) return;
+    this.#setLanes();
+    const results = await Promise.all(
+      this.#chosen.map(async (name): Promise<LookedAt | string> => {
+        const camera = this.cameras.find((each) => each.camera === name);
+        if (camera === undefined) return "This camera is not known any more.";
+        return lookAt(camera, situation, signal).catch((error: unknown) => wordsOf(error));
+      }),
+    );
+    if (signal.aborted) return;
+    await this.updateComplete;
+    const players: RecordedPlayer[] = [];
+    const tiles = this.#tiles();
+    for (const [i, looked] of results.entries()) {
+      const tile = tiles[i];
+      if (tile === undefined) continue;
+      if (typeof looked === "string" || looked.footage === undefined) {
+        const text = typeof looked === "string" ? looked : looked.note;
+        if (typeof looked !== "string") this.#looked[i] = looked;
+        tile.status = { kind: "failed", text, note: "", hold: false };
+        announce(`${this.#chosen[i]}: ${text}`, this.#chosen[i]);
+        continue;
+      }
+      this.#looked[i] = looked;
+      const player = tile.show(looked.footage, () => PICTURES_BYTES / Math.max(1, this.#chosen.length));
+      tile.note = looked.note === RING_NOTE ? "" : looked.note;
+      if (player === undefined) continue;
+      player.recordings = looked.recordings;
+      players.push(player);
+    }
+    if (results.some((looked) => typeof looked !== "string" && looked.note === RING_NOTE)) this.message = RING_NOTE;
+    this.#setLanes();
+    const playback = this.#playback;
+    playback?.show(day, players);
+    playback?.seek(this.#opening ? newestOr(at, players) : at);
+    this.#opening = false;
+    if (play) playback?.play();
+    this.#renewed = performance.now();
+    this.#label();
+    await this.updateComplete;
+    if (this.#fitted !== day.date) this.#timeline?.fit();
+    this.#fitted = day.date;
+  }
+
+  #situation(day: Day): Situation | undefined {
+    const { session, info } = this;
+    if (session === undefined || info === undefined) return undefined;
+    const may = session.info?.may ?? info.may;
+    return { recorder: session, may, nowUs: session.nowUs, day, alone: this.#chosen.length === 1 };
+  }
+
+  #setLanes(): void {
+    this.lanes = this.#chosen.flatMap((camera, i) => {
+      const recordings = this.#tiles()[i]?.player?.recordings ?? this.#looked[i]?.recordings;
+      return recordings === undefined ? [] : [{ camera, recordings }];
+    });
+  }
+
+  #tiles(): OvertReviewTile[] {
+    return [...this.renderRoot.querySelectorAll("overt-review-tile")];
+  }
+
+  #tick(): void {
+    this.#frame = requestAnimationFrame(() => this.#tick());
+    const playback = this.#playback;
+    if (playback === undefined || !this.checkVisibility()) return;
+    playback.tick();
+    for (const tile of this.#tiles()) {
+      const status = tile.player === undefined ? undefined : playback.statusOf(tile.player);
+      if (status !== undefined && (status.text !== tile.status?.text || status.kind !== tile.status.kind || status.note !== tile.status.note)) {
+        tile.status = status;
+      }
+    }
+    const now = performance.now();
+    if (now - this.#labelled > LABELS_MS) this.#label();
+    const near = this.#playback !== undefined && this.#nowOnDay() - playback.clock.time < NEAR_S;
+    if (now - this.#renewed > (near && playback.clock.playing ? RENEW_NEAR_MS : RENEW_MS)) void this.#renew();
+  }
+
+  #label(): void {
+    const playback = this.#playback;
+    if (playback === undefined) return;
+    this.#labelled = performance.now();
+    this.at = playback.clock.time;
+    for (const tile of this.#tiles()) {
+      const painted = tile.player?.painted;
+      const shown = tile.status?.kind === "picture" && painted !== undefined;
+      tile.label = shown && this.day !== undefined ? this.day.label(painted.moment, { decimals: 3 }) : "";
+    }
+  }
+
+  #nowOnDay(): number {
+    return this.day === undefined ? 0 : this.day.secondsAt(this.session?.nowUs ?? 0);
+  }
+
+  /** Today grows: asks what has been recorded meanwhile. */
+  async #renew(): Promise<void> {
+    const { day } = this;
+    this.#renewed = performance.now();
+    const situation = day === undefined ? undefined : this.#situation(day);
+    const growing = this.#looked.some((looked) => looked !== undefined && day !== undefined && looked.recordings.now < day.length);
+    if (situation === undefined || !growing || this.#renewing) return;
+    this.#renewing = true;
+    const { signal } = this.#loading;
+    const tiles = this.#tiles();
+    await Promise.all(
+      this.#looked.map(async (looked, i) => {
+        if (looked === undefined) return;
+        try {
+          const recordings = await renew(looked, situation, signal);
+          const player = tiles[i]?.player;
+          if (signal.aborted || player === undefined || player.footage !== looked.footage) return;
+          this.#looked[i] = { ...looked, recordings };
+          player.recordings = recordings;
+        } catch (error) {
+          if (!signal.aborted) this.message = wordsOf(error);
+        }
+      }),
+    );
+    this.#renewing = false;
+    if (!signal.aborted) this.#setLanes();
+  }
+
+  protected override render() {
+    const { day, info } = this;
+    if (day === undefined || info === undefined) {
+      return html`<p class="message" role="status">${this.message || "Asking the recorder…"}</p>`;
+    }
+    return html`
+      ${this.#renderDay(day)}
+      ${this.message === "" ? nothing : html`<p class="message">${this.message}
+        <button type="button" @click=${() => (this.message = "")}>Hide this message</button></p>`}
+      <div class="tiles n${this.layout}">
+        ${this.#chosen.map(
+          (camera, i) => html`<overt-review-tile .number=${i + 1} .camera=${camera} ?picked=${i === this.picked}
+            .cameras=${this.cameras.map((each) => each.camera)}
+            @pick=${() => (this.picked = i)}
+            @choose=${(event: CustomEvent<{ camera: string }>) => this.#choose(i, event.detail.camera)}></overt-review-tile>`,
+        )}
+      </div>
+      ${this.#renderTransport(day)}
+      <overt-timeline .day=${day} .lanes=${this.lanes} .at=${this.at} .now=${this.#nowOnDay()}
+        .markIn=${this.markIn} .markOut=${this.markOut}
+        @scrub=${(event: CustomEvent<{ at: number }>) => this.#scrub(event.detail.at)}
+        @seek=${(event: CustomEvent<{ at: number }>) => this.#seek(event.detail.at)}
+        @toggle=${() => this.#playback?.toggle()}></overt-timeline>
+    `;
+  }
+
+  #renderDay(day: Day) {
+    const today = Day.containing(this.session?.nowUs ?? 0, day.timeZone);
+    return html`<div class="row">
+      <div class="group">
+        <button type="button" aria-label="Day before" title="Day before" @click=${() => this.#goToDay(day.plus(-1).date)}>‹</button>
+        <label for="date">Day</label>
+        <input id="date" type="date" .value=${day.date} max=${today.date}
+          @change=${(event: Event) => this.#goToDay((event.currentTarget as HTMLInputElement).value)} />
+        <button type="button" aria-label="Day after" title="Day after" ?disabled=${day.date >= today.date}
+          @click=${() => this.#goToDay(day.plus(1).date)}>›</button>
+        <button type="button" @click=${() => this.#goToDay(today.date)}>Today</button>
+      </div>
+      ${this.#days?.render(day, (date) => this.#goToDay(date)) ?? nothing}
+      <div class="group spacer" role="group" aria-label="Number of pictures">
+        ${LAYOUTS.filter((layout) => layout === 1 || layout / 2 < this.cameras.length + 1).map(
+          (layout) => html`<button type="button" aria-pressed=${layout === this.layout}
+            aria-label=${layout === 1 ? "One picture" : `${layout} pictures`}
+            @click=${() => this.#relayout(layout)}>${layout}</button>`,
+        )}
+      </div>
+      ${day.clockChange === "" ? nothing : html`<p class="message">${day.clockChange}</p>`}
+    </div>`;
+  }
+
+  #renderTransport(day: Day) {
+    const clock = this.#playback?.clock;
+    const playing = clock?.playing ?? false;
+    const decodes = canDecode();
+    const label = (at: number | undefined) => (at === undefined ? "" : ` ${day.label(at)}`);
+    return html`<div class="row">
+      <span class="now">${day.label(this.at)}</span>
+      <div class="group">
+        <button type="button" @click=${() => this.#by(-5)} aria-label="Back 5 seconds" title="Back 5 seconds">−5 s</button>
+        <button type="button" @click=${() => this.#step(-1)} aria-label="Previous frame" title="Previous frame ( , )"
+          ?disabled=${!decodes}>◂|</button>
+        <button type="button" class="play" @click=${() => this.#playback?.toggle()} title="Play or pause (Space)">
+          ${playing ? "Pause" : "Play"}</button>
+        <button type="button" @click=${() => this.#step(1)} aria-label="Next frame" title="Next frame ( . )"
+          ?disabled=${!decodes}>|▸</button>
+        <button type="button" @click=${() => this.#by(5)} aria-label="On 5 seconds" title="On 5 seconds">+5 s</button>
+      </div>
+      <div class="group" role="group" aria-label="Speed">
+        ${SPEEDS.map(
+          (speed) => html`<button type="button" aria-pressed=${clock?.rate === speed}
+            aria-label=${speed < 0 ? `Backwards ${-speed} times` : `${speed} times`}
+            ?disabled=${!decodes && speed < 0} title=${!decodes && speed < 0 ? NO_DECODER : nothing}
+            @click=${() => this.#playback?.play(speed)}>${speed < 0 ? `−${-speed}` : speed}×</button>`,
+        )}
+      </div>
+      <div class="group">
+        <button type="button" @click=${() => this.#mark("in")} title="Mark the beginning (I)">In${label(this.markIn)}</button>
+        <button type="button" @click=${() => this.#mark("out")} title="Mark the end (O)">Out${label(this.markOut)}</button>
+        ${this.markIn === undefined && this.markOut === undefined
+          ? nothing
+          : html`<button type="button" @click=${() => this.#mark("clear")}>Clear marks</button>`}
+      </div>
+      <button type="button" @click=${() => void this.#snapshot()} title="Picture as a file (S)">Snapshot</button>
+    </div>`;
+  }
+
+  #shortcuts(): Shortcut[] {
+    const run = (key: string, words: string, action: (event: KeyboardEvent) => void, label?: string): Shortcut =>
+      label === undefined ? { key, words, run: action } : { key, words, label, run: action };
+    return [
+      run(" ", "Play or pause", () => this.#playback?.toggle(), "Space"),
+      run("j", "Play backwards; again: faster", () => this.#playback?.shuttle(-1), "J"),
+      run("k", "Pause", () => this.#playback?.pause(), "K"),
+      run("l", "Play; again: faster", () => this.#playback?.shuttle(1), "L"),
+      run(",", "Previous frame", () => this.#step(-1)),
+      run(".", "Next frame", () => this.#step(1)),
+      run("ArrowLeft", "Back 5 seconds (with Shift: a minute)", (event) => this.#by(event.shiftKey ? -60 : -5), "←"),
+      run("ArrowRight", "On 5 seconds (with Shift: a minute)", (event) => this.#by(event.shiftKey ? 60 : 5), "→"),
+      run("g", "Next gap (with Shift: previous)", (event) => this.#timeline?.showGap(event.shiftKey ? -1 : 1), "G"),
+      run("i", "Mark the beginning", () => this.#mark("in"), "I"),
+      run("o", "Mark the end", () => this.#mark("out"), "O"),
+      run("s", "Picture as a file", () => void this.#snapshot(), "S"),
+      run("+", "Zoom in", () => this.#timeline?.zoom(2)),
+      run("-", "Zoom out", () => this.#timeline?.zoom(0.5)),
+    ];
+  }
+
+  get #timeline(): OvertTimeline | null {
+    return this.renderRoot.querySelector("overt-timeline");
+  }
+
+  #choose(tile: number, camera: string): void {
+    const other = this.#chosen.indexOf(camera);
+    // A camera is shown once: two tiles change places.
+    if (other >= 0) this.#chosen[other] = this.#chosen[tile] ?? camera;
+    this.#chosen[tile] = camera;
+    this.#again();
+  }
+
+  #relayout(layout: Layout): void {
+    const picked = this.#chosen[this.picked];
+    if (layout === 1 && picked !== undefined) this.#chosen = [picked];
+    this.#fill(layout);
+    this.#again();
+  }
+
+  #again(): void {
+    if (this.day !== undefined) this.#show(this.day, this.#playback?.clock.time ?? 0);
+  }
+
+  #goToDay(date: string): void {
+    if (this.day === undefined || date === "") return;
+    try {
+      const day = new Day(date, this.day.timeZone);
+      this.#show(day, Math.min(this.#playback?.clock.time ?? 0, day.length - 1), false);
+      announce(`${day.longDate}. ${day.clockChange}`.trim(), "day");
+    } catch (error) {
+      this.message = wordsOf(error);
+    }
+  }
+
+  #by(seconds: number): void {
+    const playback = this.#playback;
+    if (playback === undefined || this.day === undefined) return;
+    this.#seek(Math.min(Math.max(playback.clock.time + seconds, 0), this.day.length));
+  }
+
+  #seek(at: number): void {
+    this.#playback?.seek(at);
+    this.#label();
+  }
+
+  #scrub(at: number): void {
+    this.#playback?.scrub(at);
+    this.at = at;
+  }
+
+  #step(direction: 1 | -1): void {
+    const player = this.#tiles()[this.picked]?.player ?? this.players[0];
+    void this.#playback?.step(direction, player).then(() => this.#label());
+  }
+
+  #mark(what: "in" | "out" | "clear"): void {
+    const at = this.#playback?.clock.time;
+    const { day } = this;
+    if (at === undefined || day === undefined) return;
+    if (what === "clear") this.markIn = this.markOut = undefined;
+    else if (what === "in") {
+      this.markIn = at;
+      if (this.markOut !== undefined && this.markOut <= at) this.markOut = undefined;
+    } else {
+      this.markOut = at;
+      if (this.markIn !== undefined && this.markIn >= at) this.markIn = undefined;
+    }
+    announce(what === "clear" ? "Marks cleared." : `Marked ${what} at ${day.label(at)}.`, "mark");
+  }
+
+  async #snapshot(): Promise<void> {
+    const tile = this.#tiles()[this.picked];
+    const player = tile?.player;
+    const moment = player?.painted?.moment;
+    const picture = await player?.snapshot();
+    if (picture === undefined || player === undefined || this.day === undefined) {
+      announce("There is no picture to save.", "snapshot");
+      return;
+    }
+    const time = this.day.label(moment ?? this.at, { decimals: 3 }).replaceAll(":", "-").replaceAll(" ", "_");
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(picture);
+    link.download = `${player.footage.camera}_${this.day.date}_${time}.png`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    announce(`Saved ${link.download}.`, "snapshot");
+  }
+}
+
+/** A moment, or where nobody recorded then, one shortly before the end of the newest footage. */
+function newestOr(at: number, players: readonly RecordedPlayer[]): number {
+  if (players.some(({ recordings }) => recordings.spanAt(at) !== undefined)) return at;
+  const ends = players.flatMap(({ recordings }) => recordings.spans.at(-1) ?? []);
+  const newest = ends.sort((a, b) => b.end - a.end)[0];
+  return newest === undefined ? at : Math.max(newest.start, newest.end - BEFORE_NOW_S);
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+customElements.define("overt-review", OvertReview);
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "overt-review": OvertReview;
+  }
+}
