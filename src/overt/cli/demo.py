@@ -5,21 +5,31 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.text import Text
 
 from overt.cli.demo_cameras import simulated_cameras
+from overt.cli.grant_keys import public_text
 from overt.cli.options import JsonOption
 from overt.cli.output import Output
 from overt.cli.record import logging_shown, run, supervised
+from overt.cli.viewing_link import Sight, ViewingLink
+from overt.clock import SystemClock
 from overt.contract.instant import SECOND, datetime_of
 from overt.errors import UnavailableError
-from overt.recorder.configuration import ConfigurationSource, camera_argument
+from overt.footage.opening import StoredPeriods
+from overt.recorder.configuration import ConfigurationSource
 from overt.recorder.health import RecorderHealth
+from overt.recorder.media_plane.process import CONTROL_SOCKET
+from overt.recorder.program import RecorderProgram
+from overt.recorder.socket_client import MediaControl
 from overt.sealing import custody
 from overt.sealing.recipients_file import write_recipients
 from overt.sealing.roles import Recipients
@@ -31,6 +41,7 @@ SITE: Final = "Overt demonstration"
 UNATTENDED_S: Final = 30.0
 """How long the demo runs where nobody can press Ctrl-C."""
 CLIP_NS: Final = 10 * SECOND
+DAY_NS: Final = 86_400 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +77,35 @@ def demo(
     ] = DEFAULT_FOLDER,
     as_json: JsonOption = False,
 ) -> None:
-    """Record four simulated cameras, sealed, and show what happens."""
+    """Record four simulated cameras, sealed, show what happens, and print a link to watch and look back."""
     output = Output(as_json=as_json)
     place = DemoPlace(footage)
     if seconds is None and not output.console.is_terminal:
         seconds = UNATTENDED_S
     make_keys(place, output)
-    with logging_shown(output), simulated_cameras() as addresses:
-        cameras = tuple(camera_argument(f"{name}={url}") for name, url in addresses)
+    grant_key = Ed25519PrivateKey.generate()
+    with logging_shown(output), simulated_cameras() as cameras:
         source = ConfigurationSource(
-            overrides=(("footage", place.footage), ("recipients", place.recipients), ("listen", "127.0.0.1:0")),
+            overrides=(
+                ("footage", place.footage),
+                ("recipients", place.recipients),
+                ("listen", "127.0.0.1:0"),
+                ("media_listen", "127.0.0.1:0"),
+                ("grant_keys", (public_text(grant_key),)),
+            ),
             cameras=cameras,
         )
-        health = run(source, source.load(), output, seconds, supervised)
+        configuration = source.load()
+
+        @contextmanager
+        def watched(program: RecorderProgram) -> Iterator[None]:
+            names = tuple(camera.name for camera in configuration.assignment.cameras)
+            with viewing_link(place, grant_key, names) as link:
+                url = link.url(f"http://{program.media_listening}")
+                output.line({"link": url}, Text(f"\nWatch and look back: {url}\n", style="bold"))
+                yield
+
+        health = run(source, configuration, output, seconds, supervised, watched)
     _suggest(place, health, output)
 
 
@@ -99,6 +126,16 @@ def make_keys(place: DemoPlace, output: Output) -> None:
     key_file = custody.create_key_file(place.key, SITE, PASSPHRASE).key_file
     write_recipients(place.recipients, Recipients(key_file.site_id, key_file.site, (key_file.recipient,)))
     output.note(f"made a key for the demo in {place.key}; its passphrase is: {PASSPHRASE}")
+
+
+def viewing_link(place: DemoPlace, grant_key: Ed25519PrivateKey, cameras: tuple[str, ...]) -> ViewingLink:
+    """Return a link to all that the demo records and has recorded."""
+    key = custody.open_with_passphrase(custody.read_key_file(place.key), PASSPHRASE)
+    clock = SystemClock()
+    now_ns = clock.utc_ns()
+    sight = Sight("Demonstration", cameras, live_from_ns=now_ns - DAY_NS, recorded_from_ns=now_ns - 31 * DAY_NS)
+    opening = StoredPeriods(place.footage, [key])
+    return ViewingLink(MediaControl(place.footage / CONTROL_SOCKET), grant_key, key.site_id, sight, opening, clock)
 
 
 def _suggest(place: DemoPlace, health: RecorderHealth, output: Output) -> None:

@@ -15,7 +15,7 @@ from typing import Annotated, Final
 import typer
 from typer.exceptions import Abort, TyperException
 
-from overt.cli import demo, export, keys, reconcile, record, simulate, spans
+from overt.cli import demo, export, grant_keys, keys, reconcile, record, simulate, spans, view
 from overt.cli.bench import command as bench
 from overt.cli.output import complain, report
 from overt.errors import OvertError
@@ -34,7 +34,9 @@ app.command("record")(record.record)
 app.command("spans")(spans.spans)
 app.command("reconcile")(reconcile.reconcile)
 app.command("export")(export.export)
+keys.app.command("grant-key")(grant_keys.grant_key)
 app.add_typer(keys.app, name="keys")
+app.command("view")(view.view)
 app.command("simulate")(simulate.simulate)
 app.command("demo")(demo.demo)
 app.add_typer(bench.app, name="bench")

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -108,8 +108,11 @@ def run(
     output: Output,
     seconds: float | None,
     capture: Callable[[Configuration], Capture],
+    beside: Callable[[RecorderProgram], AbstractContextManager[object]] | None = None,
 ) -> RecorderHealth:
     """Run a recorder until a signal or the end of `seconds`; return its last health.
+
+    `beside`, given the program once it runs, is entered then and left before it stops.
 
     Raises:
         OvertError: as `prepare`, the program and its capture refuse to start.
@@ -131,7 +134,8 @@ def run(
                 timer = threading.Timer(seconds, ended.set)
                 timer.daemon = True
                 timer.start()
-            status_view.watch(output, program.health, ended, _alive)
+            with beside(program) if beside is not None else nullcontext():
+                status_view.watch(output, program.health, ended, _alive)
             health = program.health()
         finally:
             notify("STOPPING=1")

@@ -258,6 +258,19 @@ class Index(EventTables):
         """Return every key period that some segment uses, those chosen for deletion left out."""
         return {UUID(bytes=row[0]) for row in self.query("SELECT DISTINCT period_id FROM segment WHERE state <> 5")}
 
+    @understood
+    def periods_of(self, key: StreamKey, start_ns: int, end_ns: int) -> set[UUID]:
+        """Return every period under which a stream's segments of a span are sealed, the running one's too."""
+        rows = self.query(
+            "SELECT DISTINCT period_id FROM segment "
+            "WHERE stream = ? AND start_ns > ? AND start_ns < ? AND (end_ns > ? OR state = 1)",
+            self.stream_number(key),
+            max(start_ns, LONGEST_NS) - LONGEST_NS,
+            end_ns,
+            start_ns,
+        )
+        return {UUID(bytes=row[0]) for row in rows}
+
     def period_is_kept(self, period_id: UUID) -> bool:
         """True if any row names this period, those chosen for deletion included."""
         return bool(self.query("SELECT 1 FROM segment WHERE period_id = ? LIMIT 1", period_id.bytes))

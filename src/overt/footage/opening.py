@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -99,7 +100,7 @@ class StoredPeriods:
 
     def __init__(self, directory: Path, keys: Sequence[RoleKey]) -> None:
         """Open the directory's keys when they are asked for; it need not be there yet."""
-        self._directory: Final = directory
+        self.directory: Final = directory
         self._keys: Final = tuple(keys)
 
     def __call__(self, period_id: UUID) -> PeriodKeys:
@@ -110,12 +111,29 @@ class StoredPeriods:
             ForbiddenError: these private keys do not open it.
             CorruptError, InvalidError, UnavailableError: it cannot be read.
         """
-        with KeyStore(self._directory / KEYS, write=False) as store:
-            stored = store.get(period_id)
+        with KeyStore(self.directory / KEYS, write=False) as store:
+            return PeriodKeys(self._root(store, period_id))
+
+    def roots(self, periods: Iterable[UUID]) -> dict[UUID, bytes]:
+        """Return the roots of periods, for whoever is to open them elsewhere; those destroyed meanwhile are left out.
+
+        Raises:
+            ForbiddenError: these private keys do not open one of them.
+            CorruptError, InvalidError, UnavailableError: one cannot be read.
+        """
+        found: dict[UUID, bytes] = {}
+        with KeyStore(self.directory / KEYS, write=False) as store:
+            for period_id in periods:
+                with suppress(MissingError):
+                    found[period_id] = self._root(store, period_id)
+        return found
+
+    def _root(self, store: KeyStore, period_id: UUID) -> bytes:
+        stored = store.get(period_id)
         if stored is None:
             msg = f"the wrapped key of period {period_id} was destroyed: nobody can open this footage any more"
             raise MissingError(msg)
-        return PeriodKeys(unwrap(WrappedKey.decode(stored.wrap), self._keys))
+        return unwrap(WrappedKey.decode(stored.wrap), self._keys)
 
 
 class SegmentOpener:

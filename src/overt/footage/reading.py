@@ -8,7 +8,7 @@ is already there.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
@@ -96,6 +96,14 @@ class FootageReader:
         found = self._index.segments(key, start_ns, end_ns, tables=tables)
         rows = (self._grown(row) if row.state == SegmentState.OPEN else row for row in found)
         return [row for row in rows if row is not None and row.end_ns > start_ns]
+
+    def periods(self, cameras: Collection[str], start_ns: int, end_ns: int) -> set[UUID]:
+        """Return the key periods of all streams of some cameras in a span: what must be released to open it."""
+        found: set[UUID] = set()
+        for key in self.streams():
+            if key.camera in cameras:
+                found |= self._index.periods_of(key, start_ns, min(end_ns, FAR_NS))
+        return found
 
     def _grown(self, row: SegmentRow) -> SegmentRow | None:
         """Return the row of an open segment as far as its file has got by now; None while nothing can be read of it."""

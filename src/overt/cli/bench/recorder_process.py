@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import signal
 import subprocess
@@ -20,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from overt.errors import UnavailableError
 from overt.footage.opening import OpenPeriod, StoredPeriods
 from overt.ids import new_id
-from overt.recorder import local_socket
+from overt.recorder.socket_client import SocketClient
 from overt.sealing.custody import CUSTODIAN
 from overt.sealing.recipients_file import write_recipients
 from overt.sealing.roles import Recipients, RoleKey
@@ -28,7 +27,6 @@ from overt.sealing.roles import Recipients, RoleKey
 SITE: Final = "Overt bench"
 START_S: Final = 90.0
 STOP_S: Final = 60.0
-HTTP_S: Final = 10.0
 ENTRY: Final = "from overt.cli.main import run; run()"
 """What the `overt` script does, run by the Python that runs now."""
 
@@ -90,15 +88,7 @@ class RecorderProcess:
         """
         if self._process.poll() is not None:
             raise self._ended()
-        connection = _UnixConnection(self._bench.footage / "recorder.sock")
-        try:
-            connection.request("GET", "/health")
-            told: dict[str, Any] = json.loads(connection.getresponse().read())
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            msg = f"the recorder's /health cannot be read: {error}"
-            raise UnavailableError(msg) from error
-        finally:
-            connection.close()
+        told: dict[str, Any] = SocketClient(self._bench.footage / "recorder.sock").get("/health")
         return told
 
     def wait_until_recording(self, timeout_s: float = START_S) -> dict[str, Any]:
@@ -173,15 +163,3 @@ def recorder_running(
         if process.poll() is None:
             process.kill()
         process.wait()
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=HTTP_S)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect to the socket instead of a host."""
-        self.sock = local_socket.connect(self._path, HTTP_S)

@@ -1,0 +1,104 @@
+"""Asking a running recorder over its Unix sockets: `recorder.sock` and `media.sock`, JSON over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from overt.contract.grant import to_text
+from overt.errors import (
+    ConflictError,
+    CorruptError,
+    ForbiddenError,
+    InvalidError,
+    MissingError,
+    OvertError,
+    UnavailableError,
+)
+from overt.recorder import local_socket
+
+TIMEOUT_S: Final = 5.0
+MAX_ANSWER: Final = 32 * 1024 * 1024
+_KINDS: Final[dict[str, type[OvertError]]] = {
+    each.kind: each
+    for each in (InvalidError, ForbiddenError, MissingError, ConflictError, UnavailableError, CorruptError)
+}
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP/1.1 over a Unix socket, whose path may be longer than the kernel's own limit."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the path."""
+        self.sock = local_socket.connect(self._path, TIMEOUT_S)
+
+
+class SocketClient:
+    """One request at a time, a connection each. May be used from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Ask whoever listens at `path`; nobody need do so yet."""
+        self._path = path
+
+    def get(self, path: str) -> Any:
+        """Return the JSON of a GET; raises as `ask`."""
+        return self.ask("GET", path)
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """Send a request, `body` as JSON; return the answer's JSON, None where there is no content.
+
+        Raises:
+            UnavailableError: nobody listens there, or does not answer.
+            OvertError: the recorder's own, of the kind and with the words that it answers.
+        """
+        connection = _UnixConnection(self._path)
+        try:
+            content = None if body is None else json.dumps(body)
+            connection.request(method, path, content, {} if content is None else {"content-type": "application/json"})
+            answer = connection.getresponse()
+            data = answer.read(MAX_ANSWER)
+        except (OSError, http.client.HTTPException) as error:
+            msg = f"no recorder answers at {self._path} ({error}): is it running, and is this its footage directory?"
+            raise UnavailableError(msg) from error
+        finally:
+            connection.close()
+        told: Any = None
+        if data:
+            try:
+                told = json.loads(data)
+            except ValueError as error:
+                msg = f"what answers at {self._path} is no recorder"
+                raise UnavailableError(msg) from error
+        if answer.status >= http.client.BAD_REQUEST:
+            refusal = told.get("error", {}) if isinstance(told, dict) else {}
+            kind = _KINDS.get(refusal.get("kind", ""), UnavailableError)
+            raise kind(refusal.get("message") or f"{method} {path} was answered {answer.status}")
+        return told
+
+
+class MediaControl:
+    """`media.sock`: giving grants to the media plane (docs/reference/media-plane.md)."""
+
+    def __init__(self, path: Path) -> None:
+        """Speak to the media process that listens at `path`."""
+        self._client = SocketClient(path)
+
+    def give(self, grant_id: UUID, token: str, roots: dict[UUID, bytes]) -> None:
+        """Register or renew a grant and release roots under it; raises as `SocketClient.ask`."""
+        periods = [{"period": str(period), "root": to_text(root)} for period, root in roots.items()]
+        self._client.ask("PUT", f"/grants/{grant_id}", {"grant": token, "periods": periods})
+
+    def revoke(self, grant_id: UUID) -> None:
+        """End a grant for good; raises as `SocketClient.ask`."""
+        self._client.ask("DELETE", f"/grants/{grant_id}")
+
+    def started_us(self) -> int:
+        """Return since when the media process runs: when another than before, grants have to be given anew."""
+        return int(self._client.get("/status")["started_us"])
