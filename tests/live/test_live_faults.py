@@ -24,7 +24,7 @@ from overt.errors import InvalidError, UnavailableError
 from overt.footage.opening import OpenedFragment
 from overt.footage.reading import FootageReader
 from overt.media.boxes import read_fragment
-from overt.media.records import RecordKind, record
+from overt.media.records import RecordKind, RecordParser, record
 from overt.recorder import live, local_socket
 from overt.recorder.live_wire import SOCKET_NAME, VERSION, Wire, pack_states, unpack_states
 from overt.recorder.media_plane import worker_link
@@ -143,6 +143,10 @@ def test_a_media_process_that_takes_nothing_is_given_up(tmp_path: Path, monkeypa
         listener.settimeout(20)
         first, _ = listener.accept()
         with first:
+            # What is watched must have been announced: a stream that the worker does not have yet is passed over.
+            parser, announced = RecordParser(), False
+            while not announced:
+                announced = any(each.kind == Wire.STREAM for each in parser.feed(first.recv(1 << 16)))
             first.sendall(record(Wire.WATCH, {"stream": 1, "mode": "fragments"}))
             second, _ = listener.accept()
             second.close()
