@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test web lint types floors unit peer format clean
+.PHONY: demo test web lint types floors unit peer browser format clean
 
 $(READY): pyproject.toml uv.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -32,11 +32,17 @@ floors: $(READY)
 	$(BIN)/lint-imports
 
 unit: $(READY)
-	$(BIN)/pytest -n auto -m "not peer"
+	$(BIN)/pytest -n auto -m "not peer and not browser"
 	$(BIN)/python hatch_build.py test
 
 peer: $(READY)
 	$(BIN)/pytest -n auto -m peer
+
+# The page in Debian's Chromium and Firefox, which must be installed (apt-get install chromium firefox-esr).
+browser: $(READY) web
+	$(BIN)/uv sync --quiet --locked --inexact --group browser
+	$(BIN)/python hatch_build.py packages
+	$(BIN)/pytest -n 2 -m browser
 
 format: $(READY)
 	$(BIN)/ruff check --fix-only src tests bench hatch_build.py

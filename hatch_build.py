@@ -114,12 +114,15 @@ def _alone() -> Iterator[None]:
 
 
 def main(arguments: list[str]) -> int:
-    """`build` (the default), `types` or `test`."""
-    if arguments not in ([], ["build"], ["types"], ["test"]):
-        print("usage: hatch_build.py [build | types | test]", file=sys.stderr)
+    """`build` (the default), `packages` (what is built and tested with), `types` or `test`."""
+    if arguments not in ([], ["build"], ["packages"], ["types"], ["test"]):
+        print("usage: hatch_build.py [build | packages | types | test]", file=sys.stderr)
         return 2
     try:
-        if arguments in (["types"], ["test"]):
+        if arguments == ["packages"]:
+            with _alone():
+                _install_packages()
+        elif arguments in (["types"], ["test"]):
             check(arguments[0])
         else:
             print("the pages were built" if build_pages() else "the pages are up to date")

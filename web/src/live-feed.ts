@@ -115,6 +115,7 @@ export class LiveFeed extends EventTarget {
       now: performance.now(),
       // A page in the background is painted on by no browser: there, what came counts.
       shownAt: document.hidden ? (this.#receivedAt ?? this.#shownAt) : this.#shownAt,
+      receivedAt: this.#receivedAt,
       intervalMs: this.#intervalMs,
       recorded: this.#recorded,
       camera: this.#camera,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a live picture fares, in words and as one of a few shapes; and which stream of a camera is shown. Pure.
 
-import type { StreamInfo } from "./session.ts";
+import { sentence, type StreamInfo } from "./session.ts";
 
 export type Phase =
   | "connecting"
@@ -22,14 +22,18 @@ export interface Status {
   readonly detail: string;
 }
 
-/** A picture older than this is stale. */
+/** A picture that has been on the screen for longer is stale. */
 export const STALE_MS = 2000;
+/** Nothing has come for so long: what came last was some hundred milliseconds old then, so it is stale within two seconds. */
+export const SILENT_MS = 1500;
 
 /** What is known of a feed at a moment. Times in milliseconds of one clock that never jumps. */
 export interface Observed {
   readonly now: number;
   /** When the last picture appeared on the screen. */
   readonly shownAt: number | undefined;
+  /** When something came last, shown or not. */
+  readonly receivedAt: number | undefined;
   /** Milliseconds between the last two pictures: a camera may send one a minute. */
   readonly intervalMs: number;
   /** As the last fragment said. */
@@ -56,11 +60,13 @@ export function statusOf(seen: Observed): Status {
   const refused = refusalOf(seen.refusal);
   if (refused !== undefined) return refused;
   const age = seen.shownAt === undefined ? Infinity : seen.now - seen.shownAt;
+  const silence = seen.receivedAt === undefined ? Infinity : seen.now - seen.receivedAt;
   const { camera } = seen;
   if (camera?.state === "stopped") {
     return { phase: "off", words: "Off", detail: camera.reason || "This camera is not recorded at present." };
   }
-  if (age <= Math.max(STALE_MS, 2 * seen.intervalMs)) return current(seen);
+  const slow = 2 * seen.intervalMs;
+  if (age <= Math.max(STALE_MS, slow) && silence <= Math.max(SILENT_MS, slow)) return current(seen);
   if (!seen.connected) {
     const words = seen.shownAt === undefined && seen.camera === undefined ? "Connecting" : "Recorder lost";
     if (words === "Connecting") return { phase: "connecting", words, detail: "Connecting to the recorder." };
@@ -68,7 +74,7 @@ export function statusOf(seen: Observed): Status {
   }
   const lost = CAMERA_WORDS[camera?.state ?? ""];
   if (camera !== undefined && lost !== undefined) {
-    return { phase: "lost", words: "No signal", detail: camera.reason === "" ? lost : `${lost} ${camera.reason}` };
+    return { phase: "lost", words: "No signal", detail: camera.reason === "" ? lost : `${lost} ${sentence(camera.reason)}` };
   }
   if (camera?.state === "connecting" && seen.shownAt !== undefined) {
     return { phase: "lost", words: "No signal", detail: "The recorder is connecting to the camera again." };
@@ -77,7 +83,7 @@ export function statusOf(seen: Observed): Status {
     const detail = camera?.state === "connecting" ? "The recorder is connecting to the camera." : "Waiting for a picture.";
     return { phase: "connecting", words: "Connecting", detail };
   }
-  return { phase: "stale", words: "Stale", detail: `No new picture for ${duration(age)}.` };
+  return { phase: "stale", words: "Stale", detail: `No new picture for ${duration(Math.max(age, silence))}.` };
 }
 
 function current(seen: Observed): Status {

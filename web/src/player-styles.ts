@@ -74,8 +74,10 @@ export const playerStyles = css`
     height: 1.1em;
     vertical-align: -0.15em;
   }
+  /* Only what has happened is coloured; the rest is to be read. */
   .banner .why,
   .banner .last {
+    color: var(--text);
     font-size: 0.8em;
   }
   .last {

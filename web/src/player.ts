@@ -14,7 +14,7 @@ import { playerStyles } from "./player-styles.ts";
 import type { Session, StreamInfo } from "./session.ts";
 
 const LOOK_BACK_US = 30_000_000;
-const TICK_MS = 250;
+const TICK_MS = 125;
 /** How long a note about pictures that were missing stays. */
 const NOTE_MS = 30_000;
 /** A state is announced once it has lasted so long: one that comes and goes is not news. */

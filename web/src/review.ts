@@ -73,7 +73,7 @@ export class OvertReview extends LitElement {
   #renewed = 0;
   #renewing = false;
   #begun = false;
-  /** Nobody has named a moment: where nothing is recorded now, the newest footage is shown. */
+  /** Nobody has named a moment: where nothing is recorded then, the footage next to it is shown. */
   #opening = false;
   /** The date whose timeline was set to what is recorded. */
   #fitted = "";
@@ -230,7 +230,7 @@ export class OvertReview extends LitElement {
     this.#setLanes();
     const playback = this.#playback;
     playback?.show(day, players);
-    playback?.seek(this.#opening ? newestOr(at, players) : at);
+    playback?.seek(this.#opening ? nearestTo(at, players) : at);
     this.#opening = false;
     if (play) playback?.play();
     this.#renewed = performance.now();
@@ -359,9 +359,9 @@ export class OvertReview extends LitElement {
       </div>
       ${this.#days?.render(day, (date) => this.#goToDay(date)) ?? nothing}
       <div class="group spacer" role="group" aria-label="Number of pictures">
-        ${LAYOUTS.filter((layout) => layout === 1 || layout / 2 < this.cameras.length + 1).map(
+        ${LAYOUTS.filter((_, i) => i === 0 || (LAYOUTS[i - 1] ?? 0) < this.cameras.length).map(
           (layout) => html`<button type="button" aria-pressed=${layout === this.layout}
-            aria-label=${layout === 1 ? "One picture" : `${layout} pictures`}
+            aria-label=${layout === 1 ? "1 picture" : `${layout} pictures`}
             @click=${() => this.#relayout(layout)}>${layout}</button>`,
         )}
       </div>
@@ -377,14 +377,14 @@ export class OvertReview extends LitElement {
     return html`<div class="row">
       <span class="now">${day.label(this.at)}</span>
       <div class="group">
-        <button type="button" @click=${() => this.#by(-5)} aria-label="Back 5 seconds" title="Back 5 seconds">−5 s</button>
+        <button type="button" @click=${() => this.#by(-5)} aria-label="−5 s: back 5 seconds" title="Back 5 seconds (←)">−5 s</button>
         <button type="button" @click=${() => this.#step(-1)} aria-label="Previous frame" title="Previous frame ( , )"
           ?disabled=${!decodes}>◂|</button>
         <button type="button" class="play" @click=${() => this.#playback?.toggle()} title="Play or pause (Space)">
           ${playing ? "Pause" : "Play"}</button>
         <button type="button" @click=${() => this.#step(1)} aria-label="Next frame" title="Next frame ( . )"
           ?disabled=${!decodes}>|▸</button>
-        <button type="button" @click=${() => this.#by(5)} aria-label="On 5 seconds" title="On 5 seconds">+5 s</button>
+        <button type="button" @click=${() => this.#by(5)} aria-label="+5 s: on 5 seconds" title="On 5 seconds (→)">+5 s</button>
       </div>
       <div class="group" role="group" aria-label="Speed">
         ${SPEEDS.map(
@@ -453,6 +453,7 @@ export class OvertReview extends LitElement {
     if (this.day === undefined || date === "") return;
     try {
       const day = new Day(date, this.day.timeZone);
+      this.#opening = true;
       this.#show(day, Math.min(this.#playback?.clock.time ?? 0, day.length - 1), false);
       announce(`${day.longDate}. ${day.clockChange}`.trim(), "day");
     } catch (error) {
@@ -515,12 +516,13 @@ export class OvertReview extends LitElement {
   }
 }
 
-/** A moment, or where nobody recorded then, one shortly before the end of the newest footage. */
-function newestOr(at: number, players: readonly RecordedPlayer[]): number {
+/** A moment, or where nobody recorded then, one in the footage next to it: its beginning, or shortly before its end. */
+function nearestTo(at: number, players: readonly RecordedPlayer[]): number {
   if (players.some(({ recordings }) => recordings.spanAt(at) !== undefined)) return at;
-  const ends = players.flatMap(({ recordings }) => recordings.spans.at(-1) ?? []);
-  const newest = ends.sort((a, b) => b.end - a.end)[0];
-  return newest === undefined ? at : Math.max(newest.start, newest.end - BEFORE_NOW_S);
+  const near = players
+    .flatMap(({ recordings }) => recordings.spans)
+    .map(({ start, end }) => (start > at ? start : Math.max(start, end - BEFORE_NOW_S)));
+  return near.sort((a, b) => Math.abs(a - at) - Math.abs(b - at))[0] ?? at;
 }
 
 function wordsOf(error: unknown): string {

@@ -63,7 +63,7 @@ export function durationInWords(seconds: number): string {
 
 /** "No recording 08:20:10-08:22:03: network - no answer for 5 s". */
 export function gapInWords(gap: Gap, day: Day): string {
-  const until = gap.lasting ? "now" : day.label(gap.end);
+  const until = gap.lasting ? "now" : gap.end >= day.length ? "midnight" : day.label(gap.end);
   const what = gap.cause === "damage" ? "Recording damaged" : "No recording";
   return `${what} ${day.label(gap.start)}-${until}: ${causeInWords(gap)}`;
 }

@@ -117,7 +117,7 @@ function stripes(context: CanvasRenderingContext2D, colours: Colours): CanvasPat
   const pen = tile.getContext("2d");
   if (pen === null) return colours.gap;
   pen.strokeStyle = colours.gap;
-  pen.lineWidth = 2;
+  pen.lineWidth = 1;
   for (const shift of [-8, 0, 8]) {
     pen.beginPath();
     pen.moveTo(shift, 8);
@@ -153,6 +153,7 @@ export function draw(
   const striped = stripes(context, colours);
   for (const [row, lane] of lanes.entries()) drawLane(context, width, topOf(row), lane, view, colours, striped);
   drawAxis(context, width, height, day, view, colours);
+  for (const [row, lane] of lanes.entries()) drawWords(context, width, topOf(row), lane, view, colours);
   drawMarks(context, width, height, drawing, colours);
   context.restore();
 }
@@ -192,6 +193,22 @@ function drawLane(
     context.fillRect(left, top, wide, LANE_PX);
     context.strokeStyle = colours.gap;
     if (wide > 3) context.strokeRect(left + 0.5, top + 0.5, wide - 1, LANE_PX - 1);
+  }
+}
+
+/** Why there is nothing, where there is room to say it. */
+function drawWords(
+  context: CanvasRenderingContext2D,
+  width: number,
+  top: number,
+  { recordings }: Lane,
+  view: View,
+  colours: Colours,
+): void {
+  for (const gap of recordings.gaps) {
+    if (gap.end <= view.from || gap.start >= view.to) continue;
+    const left = Math.max(0, view.x(gap.start, width));
+    const wide = Math.min(width, view.x(gap.end, width)) - left;
     const words = `No recording: ${causeInWords(gap)}`;
     for (const text of [words, causeInWords({ ...gap, detail: "" })]) {
       const length = context.measureText(text).width;

@@ -27,6 +27,8 @@ const TIDY_MS = 3000;
 /** After a failure the recorder is asked again. */
 const RETRY_MS = 1500;
 const FRAME_S = 0.02;
+/** Up to so much of a recording's end may be without a frame. */
+const TAIL_S = 0.3;
 /** Frames are stored in the order of decoding: one that is shown may lie so much before its place. */
 const REORDER_S = 0.25;
 /** Footage comes to the disk this much later at most. */
@@ -85,7 +87,7 @@ export class VideoPicture {
     const end = this.#buffer.endFrom(at);
     this.#fetch(at, end, clock, recordings);
     this.#tidy(at);
-    if (end === undefined) return this.#without(at);
+    if (end === undefined) return this.#without(at, recordings);
     const behind = at - this.#buffer.time;
     if (!clock.moving) return this.#stand(at, behind, !clock.playing);
     const next = correction(behind, clock.rate);
@@ -140,7 +142,12 @@ export class VideoPicture {
   }
 
   /** Nothing is buffered at the moment: either it is on its way, or there is nothing to come. */
-  #without(at: number): Showing {
+  #without(at: number, recordings: Recordings): Showing {
+    const span = recordings.spanAt(at);
+    // Where recording ends, the last frame may end a little earlier: it stays until then, and nobody waits for more.
+    if (span !== undefined && span.end - at < TAIL_S && (this.#run?.reached ?? 0) >= span.end - FRAME_S) {
+      return { kind: "shown" };
+    }
     this.#video.pause();
     this.#target = undefined;
     if (this.#failure !== undefined) return { kind: "failed", message: this.#failure.message };
