@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
-from browser_rig import Figure, Screen, Town, launch, town
+from archive_rig import past
+from browser_rig import Figure, Screen, ServedSite, Town, launch, town
 from recorder_rig import make_site
 
 
@@ -30,6 +31,12 @@ def _chromium(playwright: Playwright) -> Iterator[Browser]:
 @pytest.fixture(scope="session", name="town")
 def _town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     with town(make_site(tmp_path_factory.mktemp("t"))) as made:
+        yield made
+
+
+@pytest.fixture(scope="session", name="past")
+def _past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
+    with past(make_site(tmp_path_factory.mktemp("p"))) as made:
         yield made
 
 

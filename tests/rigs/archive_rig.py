@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -12,9 +13,10 @@ from uuid import uuid4
 
 import av
 
-from browser_rig import CLIPS, ServedSite
+from browser_rig import CLIPS, Screen, ServedSite
 from footage_rig import FAST, HandClock
-from media_rig import ControlRoom
+from media_rig import ControlRoom, may
+from overt.footage.segment_walk import walk
 from overt.footage.store import FootageStore
 from overt.ids import StreamKey
 from overt.media.boxes import NON_SYNC_SAMPLE, SYNC_SAMPLE, TrackRun, fragment_header
@@ -28,6 +30,22 @@ from recorder_rig import Recorder, Site
 
 SECOND: Final = 1_000_000_000
 CLOCK: Final = 90_000
+DATE = "2025-10-26"
+"""The clocks of London go back: 25 hours."""
+FIRST = int(datetime(2025, 10, 26, 0, 20, tzinfo=UTC).timestamp()) * SECOND
+"""01:20 BST."""
+AT = 4800
+"""The same, in seconds since local midnight."""
+AGAIN = 8400
+"""01:20 GMT, one hour later."""
+DUSK, INDOOR, PERSONS, CAMPUS = (
+    "dusk_sub_h264.mp4",
+    "indoor_sub_h264.mp4",
+    "persons_h264_bframes.mp4",
+    "campus_h264.mp4",
+)
+NORTH, SOUTH, EAST, WEST, YARD = "north", "south", "east", "west", "yard"
+FOUR = (NORTH, SOUTH, EAST, WEST)
 NOBODY: Final = "rtsp://127.0.0.1:1/none"
 """Where no camera answers: what is looked back at is gone."""
 
@@ -128,3 +146,53 @@ def archive(site: Site, cameras: Sequence[str]) -> Iterator[ServedSite]:
         yield ServedSite(site, room, health["media"]["listening"])
         assert recorder.stop() == 0
     assert "Traceback" not in recorder.errors()
+
+
+# --- a day whose every second is known --------------------------------------------------------------------------------
+
+
+def after(seconds: float) -> int:
+    return FIRST + int(seconds * SECOND)
+
+
+@contextlib.contextmanager
+def past(site: Site) -> Iterator[ServedSite]:
+    """Four cameras for 150 s, one with a gap, one whose picture changes; a fifth with footage that was altered."""
+    store(
+        site,
+        {
+            NORTH: [filmed(DUSK, FIRST, 150), filmed(DUSK, after(3600), 30)],
+            SOUTH: [filmed(INDOOR, FIRST, 60), filmed(INDOOR, after(80), 70)],
+            EAST: [filmed(PERSONS, FIRST, 150)],
+            WEST: [filmed(CAMPUS, FIRST, 50), filmed(DUSK, after(50), 100)],
+            YARD: [filmed(DUSK, FIRST, 60)],
+        },
+    )
+    alter(site, YARD, after(20))
+    with archive(site, [*FOUR, YARD]) as served:
+        yield served
+
+
+def alter(site: Site, camera: str, at_ns: int) -> None:
+    """Change one byte of the fragment of a moment in its file."""
+    for file in site.files():
+        for record in walk(file).records if file.parents[2].name == camera else ():
+            if record.header.start_ns <= at_ns < record.header.start_ns + record.header.duration_ns:
+                with file.open("r+b") as data:
+                    data.seek(record.offset + record.size // 2)
+                    byte = data.read(1)[0]
+                    data.seek(-1, 1)
+                    data.write(bytes((byte ^ 1,)))
+                return
+    raise AssertionError(f"{camera} has no footage of {at_ns}")
+
+
+def looking(screen: Screen, served: ServedSite, *cameras: str, at: str = "01:20:10 BST") -> Screen:
+    """Look back at cameras, at a moment."""
+    screen.open(served.link(may(*cameras, rights=("recorded",))))
+    date = screen.page.locator("#date")
+    date.fill(DATE)
+    screen.until(f"() => document.querySelector('overt-review').day?.date === '{DATE}'")
+    screen.settled()
+    screen.go(at)
+    return screen

@@ -197,6 +197,22 @@ STATES: Final = """() => {
   document.addEventListener("overt-state", (event) => globalThis.states.push({...event.detail, at: Date.now()}));
 }"""
 """Notes every change of a tile's state, with its time in milliseconds since the Unix epoch."""
+LOOK: Final = """() => {
+  const review = document.querySelector("overt-review");
+  const {playback} = review;
+  const {clock} = playback;
+  const tiles = [...review.renderRoot.querySelectorAll("overt-review-tile")].map((tile) => {
+    const {player} = tile;
+    const unknown = {kind: "waiting", text: "", note: ""};
+    const {kind, text, note} = (player && playback.statusOf(player)) ?? tile.status ?? unknown;
+    return {camera: tile.camera, kind, text, note, moment: player?.painted?.moment ?? null,
+      canvas: player?.painting.shown ?? false, drawn: player?.painting.count ?? 0, stream: player?.footage.stream ?? "",
+      width: tile.renderRoot.querySelector("video").videoWidth};
+  });
+  return {at: clock.time, rate: clock.rate, playing: clock.playing, markIn: review.markIn ?? null,
+    markOut: review.markOut ?? null, tiles};
+}"""
+"""How looking back stands: the clock, and of each tile its state and the moment of the frame on the screen."""
 
 
 class Screen:
@@ -259,6 +275,36 @@ class Screen:
         first = self.pixels(camera)
         assert max(first[0::4]) - min(first[0::4]) > 40, f"{camera} is blank"
         eventually(lambda: sum(a != b for a, b in zip(first, self.pixels(camera), strict=True)) > 200)
+
+    def look(self) -> dict[str, Any]:
+        """How looking back stands (`LOOK`)."""
+        found: dict[str, Any] = self.page.evaluate(LOOK)
+        return found
+
+    def until_look(self, condition: str, seconds: float = 0) -> dict[str, Any]:
+        """Wait until a condition of `look`, in JavaScript with `look`, `tile` (the first) and `tiles`, holds."""
+        look = f"const look = ({LOOK})(); const {{tiles}} = look; const [tile] = tiles;"
+        script = f"() => {{ {look} return {condition} && look; }}"
+        found: dict[str, Any] = self.until(script, seconds=seconds)
+        return found
+
+    def button(self, name: str) -> None:
+        """Press a button by its whole name."""
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def go(self, time_of_day: str) -> dict[str, Any]:
+        """Go to a moment by the box for it; wait until every tile shows it or says why not."""
+        box = self.page.locator("#time")
+        box.fill(time_of_day)
+        box.press("Enter")
+        return self.settled()
+
+    def settled(self) -> dict[str, Any]:
+        """Wait until every tile shows the clock's moment or says why not."""
+        return self.until_look(
+            "tiles.length > 0 && tiles.every((each) => each.kind === 'gap' || each.kind === 'damage' ||"
+            " each.kind === 'future' || (each.kind === 'picture' && Math.abs(each.moment - look.at) < 0.5))"
+        )
 
     def violations(self) -> list[str]:
         """What axe finds."""

@@ -79,10 +79,16 @@ export class MediaBuffer {
     return mediaTime - BEFORE_MIDNIGHT_S;
   }
 
-  /** Forgets what waits to be appended: what comes next begins with a keyframe elsewhere. */
+  /**
+   * Empties the buffer: what comes next begins with a keyframe elsewhere. Pieces that were fetched apart are not kept beside
+   * each other: where one ends within a group of pictures of the next, browsers drop the rest of that group and show the
+   * frame after it.
+   */
   restart(): void {
     this.#waiting = [];
+    if (this.#buffer === undefined) return;
     this.#restart = true;
+    if (!this.#working) void this.#work();
   }
 
   append(fragment: Fragment): void {
@@ -97,21 +103,12 @@ export class MediaBuffer {
 
   /** Up to where pictures lie from `at` on without a hole; nothing if none lies there. */
   endFrom(at: number): number | undefined {
+    if (this.#restart) return undefined;
     const wanted = at + BEFORE_MIDNIGHT_S + ROUNDING_S;
     const ranges = this.#buffer?.buffered;
     for (let i = 0; i < (ranges?.length ?? 0); i++) {
       const [start, end] = [ranges?.start(i) ?? 0, ranges?.end(i) ?? 0];
       if (wanted >= start - TOLERANCE_S && wanted < end) return end - BEFORE_MIDNIGHT_S;
-    }
-    return undefined;
-  }
-
-  /** Where pictures begin again after `at`. */
-  nextFrom(at: number): number | undefined {
-    const ranges = this.#buffer?.buffered;
-    for (let i = 0; i < (ranges?.length ?? 0); i++) {
-      const start = (ranges?.start(i) ?? 0) - BEFORE_MIDNIGHT_S;
-      if (start > at) return start;
     }
     return undefined;
   }
@@ -131,7 +128,7 @@ export class MediaBuffer {
     } finally {
       this.#working = false;
     }
-    if (this.#waiting.length > 0) void this.#work();
+    if (this.#restart || this.#waiting.length > 0) void this.#work();
   }
 
   close(): void {
@@ -146,7 +143,10 @@ export class MediaBuffer {
     this.#working = true;
     try {
       await this.#opened;
-      while (this.#waiting.length > 0 && this.#error === undefined) await this.#appendNext();
+      while ((this.#restart || this.#waiting.length > 0) && this.#error === undefined) {
+        if (this.#restart) await this.#empty();
+        else await this.#appendNext();
+      }
     } catch (error) {
       this.#error ??= error instanceof Error ? error : new Error(String(error));
     } finally {
@@ -154,15 +154,19 @@ export class MediaBuffer {
     }
   }
 
+  async #empty(): Promise<void> {
+    const buffer = this.#buffer;
+    this.#restart = false;
+    if (buffer === undefined || this.#source.readyState !== "open") return;
+    buffer.abort();
+    if (buffer.buffered.length > 0) await this.#update(buffer, () => buffer.remove(0, Infinity));
+  }
+
   async #appendNext(): Promise<void> {
     const configuration = this.#waiting[0]?.configuration;
     if (configuration === undefined) return;
     const buffer = this.#bufferFor(configuration);
     const parts: Bytes[] = [];
-    if (this.#restart) {
-      buffer.abort();
-      this.#restart = false;
-    }
     if (this.#configuration === undefined || !same(this.#initialisation, configuration.track.initialisation)) {
       if (this.#configuration !== undefined && this.#configuration.codec !== configuration.codec) {
         buffer.changeType(mimeType(configuration.codec));

@@ -100,7 +100,10 @@ export class OvertPage extends LitElement {
   async #askCameras(session: Session): Promise<void> {
     while (session.state !== "ended") {
       try {
-        this._cameras = await session.cameras();
+        const cameras = await session.cameras();
+        // Who may look back alone is not shown an empty wall first.
+        if (this._cameras === undefined && !cameras.some((each) => each.rights.includes("live"))) this.#show("review");
+        this._cameras = cameras;
         this._error = "";
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;

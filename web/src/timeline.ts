@@ -271,6 +271,8 @@ export class OvertTimeline extends LitElement {
             .map((at) => this.day?.label(at))
             .join(", ")}.`;
     this.#go(first);
+    // The keys of the player count from here on, not those of the box.
+    this.renderRoot.querySelector<HTMLElement>('[role="slider"]')?.focus();
   }
 
   #keyPressed(event: KeyboardEvent): void {

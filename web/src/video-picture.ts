@@ -27,6 +27,8 @@ const TIDY_MS = 3000;
 /** After a failure the recorder is asked again. */
 const RETRY_MS = 1500;
 const FRAME_S = 0.02;
+/** With so much ahead every decoder gives a frame, however many it holds back. */
+const ENOUGH_S = 0.8;
 /** Up to so much of a recording's end may be without a frame. */
 const TAIL_S = 0.3;
 /** Frames are stored in the order of decoding: one that is shown may lie so much before its place. */
@@ -84,10 +86,20 @@ export class VideoPicture {
   follow(clock: MasterClock, recordings: Recordings): Showing {
     const at = clock.time;
     if (this.#buffer.error !== undefined) this.#reopen(this.#buffer.error);
+    const showing = this.#showing(clock, recordings);
+    if (showing.kind !== "waiting") return showing;
+    // Where recording ends, the last frames may never come out of the decoder: what is shown stays, and nobody waits for more.
+    const span = recordings.spanAt(at);
+    const over = span !== undefined && span.end - at < TAIL_S && (this.#run?.reached ?? 0) >= span.end - FRAME_S;
+    return over ? { kind: "shown" } : showing;
+  }
+
+  #showing(clock: MasterClock, recordings: Recordings): Showing {
+    const at = clock.time;
     const end = this.#buffer.endFrom(at);
     this.#fetch(at, end, clock, recordings);
     this.#tidy(at);
-    if (end === undefined) return this.#without(at, recordings);
+    if (end === undefined) return this.#without(at);
     const behind = at - this.#buffer.time;
     if (!clock.moving) return this.#stand(at, behind, !clock.playing);
     const next = correction(behind, clock.rate);
@@ -142,12 +154,7 @@ export class VideoPicture {
   }
 
   /** Nothing is buffered at the moment: either it is on its way, or there is nothing to come. */
-  #without(at: number, recordings: Recordings): Showing {
-    const span = recordings.spanAt(at);
-    // Where recording ends, the last frame may end a little earlier: it stays until then, and nobody waits for more.
-    if (span !== undefined && span.end - at < TAIL_S && (this.#run?.reached ?? 0) >= span.end - FRAME_S) {
-      return { kind: "shown" };
-    }
+  #without(at: number): Showing {
     this.#video.pause();
     this.#target = undefined;
     if (this.#failure !== undefined) return { kind: "failed", message: this.#failure.message };
@@ -163,19 +170,17 @@ export class VideoPicture {
     if (this.#failure !== undefined && performance.now() - this.#failure.at < RETRY_MS) return;
     const speed = clock.playing ? Math.max(1, Math.abs(clock.rate)) : 1;
     const run = this.#run;
-    if (end === undefined) {
+    if (end === undefined || run === undefined) {
       const onItsWay = run !== undefined && at >= run.from && at < run.reached + (run.active ? CHUNK_S * speed : 0);
-      if (!onItsWay) this.#begin(at, clock.playing ? 2 * speed : 1);
+      if (run === undefined || !onItsWay) this.#begin(at, clock.playing ? 2 * speed : 1);
       else if (!run.active && run.reached <= at + FRAME_S) this.#go(run, run.reached, CHUNK_S * speed, false);
       return;
     }
     const [ahead, chunk] = clock.playing ? [AHEAD_S * speed, CHUNK_S * speed] : [STANDING_S, STANDING_S];
-    if (run?.active === true || end - at > ahead) return;
-    // The first picture comes first: nothing else is asked for while it is being decoded.
-    if (this.#video.seeking && end - at > FRAME_S && !clock.moving) return;
-    if (run !== undefined && Math.abs(run.reached - end) < 0.5) {
-      if (recordings.footageFrom(run.reached) !== undefined) this.#go(run, run.reached, chunk, false);
-    } else if (recordings.spanAt(end + 0.1) !== undefined) this.#begin(end, chunk);
+    if (run.active || run.reached - at > ahead) return;
+    // The first picture comes first: nothing else is asked for while it is being decoded, if there is enough for a decoder.
+    if (this.#video.seeking && end - at > ENOUGH_S && !clock.moving) return;
+    if (recordings.footageFrom(run.reached) !== undefined) this.#go(run, run.reached, chunk, false);
   }
 
   /** Asks anew, from the keyframe before a moment. */
