@@ -289,7 +289,7 @@ def test_addresses_of_a_name_take_turns_until_one_answers(
 
 def test_the_tick_is_short_again_when_cameras_were_taken_out(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capturing_module, "CROWD", 2)
-    monkeypatch.setattr(capturing_module, "CROWDED_TICK_NS", 9_000_000)
+    monkeypatch.setattr(capturing_module, "UNWATCHED_TICK_NS", 9_000_000)
     crowd = [camera(name=f"cam-{number}") for number in range(3)]
     with capturing(*crowd) as (made, _):
         settled(made)
@@ -297,6 +297,26 @@ def test_the_tick_is_short_again_when_cameras_were_taken_out(play: Play, monkeyp
         made.apply(tuple(crowd[:2]))
         settled(made)
         assert made._reactor.tick_ns == 2_000_000
+
+
+def test_a_crowd_that_is_watched_or_holds_little_has_a_shorter_tick(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capturing_module, "CROWD", 2)
+    monkeypatch.setattr(capturing_module, "CROWDED_TICK_NS", 5_000_000)
+    monkeypatch.setattr(capturing_module, "UNWATCHED_TICK_NS", 9_000_000)
+    monkeypatch.setattr(capturing_module, "HOUSEKEEPING_NS", 0)
+    with capturing(*(camera(name=f"cam-{number}") for number in range(3))) as (made, _):
+        settled(made)
+        reactor = made._reactor
+        someone: Any = object()
+        assert reactor.tick_ns == 9_000_000
+        reactor.call(lambda: reactor.hasten(someone))
+        settled(made)
+        assert reactor.tick_ns == 5_000_000
+        reactor.call(lambda: reactor.remove(someone))
+        settled(made)
+        assert reactor.tick_ns == 9_000_000
 
 
 @pytest.mark.parametrize("steady", [True, False])

@@ -460,6 +460,7 @@ class Feed:
             if track.rtcp_channel is not None:
                 self._channels[track.rtcp_channel] = receiving.interleaved_control
             if track.transport.lower == "udp":
+                self._reactor.hasten(self)
                 pair = self._pairs[index]
                 if track.transport.server_ports is not None:
                     pair.open_way(self._endpoint, track.transport.server_ports)

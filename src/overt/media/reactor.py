@@ -26,8 +26,8 @@ LINGER_NS: Final = SECOND
 RECEIVE_BUFFER: Final = 1 << 20
 """Bytes of the one buffer that all sockets are read into."""
 READ_LIMIT: Final = 512 * 1024
-"""Bytes one camera may have read in one tick: about 200 Mb/s. What is beyond waits in the kernel, so that a flooding
-camera is slowed by TCP and never delays another."""
+"""Bytes one camera may have read in one tick: 200 Mb/s at the shortest tick, 50 Mb/s at the longest that is used. What
+is beyond waits in the kernel, so that a flooding camera is slowed by TCP and never delays another."""
 
 
 class DefectError(OvertError):
@@ -88,6 +88,7 @@ class Reactor:
         self._fresh: set[int] = set()
         """Descriptors watched since the last poll: an event reported for such a number is that of a closed one."""
         self._participants: dict[Participant, None] = {}
+        self._hasty: set[Participant] = set()
         self._calls: deque[Callable[[], None]] = deque()
         self._stopping = threading.Event()
         self._stop_by_ns = 0
@@ -99,8 +100,18 @@ class Reactor:
     def remove(self, participant: Participant) -> None:
         """Forget a participant and its descriptors, before it closes them."""
         self._participants.pop(participant, None)
+        self._hasty.discard(participant)
         for descriptor in [fd for fd, owner in self._by_descriptor.items() if owner is participant]:
             self.unwatch(descriptor)
+
+    def hasten(self, participant: Participant) -> None:
+        """Say that what waits for this participant between two ticks has little room, unlike what TCP holds back."""
+        self._hasty.add(participant)
+
+    @property
+    def hasty(self) -> bool:
+        """Some participant has asked for short ticks, and is still there."""
+        return bool(self._hasty)
 
     def watch(self, descriptor: int, participant: Participant, *, write: bool = False) -> None:
         """Report when a descriptor can be read, and written if asked; again to change what is asked."""

@@ -96,6 +96,7 @@ class ForeignFeed:
             msg = f"{self._host}: the PyAV process cannot be started ({error})"
             raise UnavailableError(msg) from error
         reactor.add(self)
+        reactor.hasten(self)
         reactor.watch(self._frames.fileno(), self)
 
     @property
