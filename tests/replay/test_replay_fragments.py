@@ -164,6 +164,7 @@ def test_gaps_come_with_their_causes_where_they_lie(site: FootageSite, replay_of
                     for at in (0, 30, 50)
                 ],
                 "gaps": gaps,
+                "first_us": T0 // US,
                 "now_us": now // US,
             }
             # Asked in the middle of a gap, it is cut to the span.

@@ -134,7 +134,7 @@ class FakeReplay:
 
     async def spans(self, key: StreamKey, start_ns: int, end_ns: int, now_ns: int) -> dict[str, Any]:
         self.asked.append(("spans", key, start_ns, end_ns))
-        return {"spans": [], "gaps": [], "now_us": now_ns // 1000}
+        return {"spans": [], "gaps": [], "first_us": None, "now_us": now_ns // 1000}
 
     async def fragments(
         self, key: StreamKey, start_ns: int, end_ns: int, open_period: OpenPeriod, *, lead: bool

@@ -9,7 +9,7 @@ export interface Stretch {
 }
 
 export interface Gap extends Stretch {
-  /** One of the causes in docs/reference/states-and-causes.md; "damage" is footage that cannot be given back. */
+  /** One of the causes in docs/reference/states-and-causes.md; "damage": cannot be given back; "before": never was. */
   readonly cause: string;
   readonly detail: string;
   /** It lasts: `end` is now, and moves. */
@@ -25,6 +25,8 @@ export interface SpansAnswer {
     readonly cause: string;
     readonly detail: string;
   }[];
+  /** Before this moment nothing was ever recorded; null: nothing was. */
+  readonly first_us: number | null;
   readonly now_us: number;
 }
 
@@ -42,6 +44,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   stopped: "stopped",
   clock: "clock was changed",
   deleted: "deleted at the end of its retention",
+  before: "before the first recording",
   unknown: "cause not known",
   damage: "damaged on the disk",
 };
@@ -114,6 +117,8 @@ export class Recordings {
         lasting: each.end_us === null && now < day.length,
       }))
       .filter((gap) => gap.end - gap.start > SEAM_S);
+    const first = answer.first_us === null ? now : Math.min(cut(answer.first_us), now);
+    if (first - from > SEAM_S) told.push({ start: from, end: first, cause: "before", detail: "", lasting: false });
     return new Recordings(spans, explained(spans, told, from, now), from, now);
   }
 

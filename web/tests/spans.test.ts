@@ -17,6 +17,7 @@ function answer(now: number, spans: [number, number][], gaps: Told[] = []): Span
       cause,
       detail,
     })),
+    first_us: 0,
     now_us: day.utcUsAt(now),
   };
 }
@@ -33,6 +34,15 @@ test("a gap is said with its times and its cause", () => {
   const [gap] = recordings.gaps;
   assert.ok(gap);
   assert.equal(gapInWords(gap, day), "No recording 08:20:10-08:22:03: network - no answer for 5 s");
+});
+
+test("before the first recording there was none to be lost", () => {
+  const told = answer(1000, [[400, 1000]], [[300, 400, "camera"]]);
+  assert.deepEqual(shape(Recordings.read({ ...told, first_us: day.utcUsAt(300) }, day)), [
+    [0, 300, "before"],
+    [300, 400, "camera"],
+  ]);
+  assert.deepEqual(shape(Recordings.read({ ...told, spans: [], gaps: [], first_us: null }, day)), [[0, 1000, "before"]]);
 });
 
 test("what nobody explains is a gap of unknown cause: no moment before now is blank", () => {

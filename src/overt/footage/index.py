@@ -211,6 +211,20 @@ class Index(EventTables):
         return None if rows[0][0] is None else int(rows[0][0])
 
     @understood
+    def begins(self, key: StreamKey) -> int | None:
+        """Return the earliest moment of which anything is known: footage, a gap, or a deletion; None if nothing is."""
+        number = self.stream_number(key)
+        rows = self.query(
+            "SELECT min(at) FROM (SELECT min(start_ns) AS at FROM segment WHERE stream = ? "
+            "UNION ALL SELECT min(from_ns) FROM gap WHERE stream = ? "
+            "UNION ALL SELECT min(from_ns) FROM deletion WHERE stream = ?)",
+            number,
+            number,
+            number,
+        )
+        return None if rows[0][0] is None else int(rows[0][0])
+
+    @understood
     def overlaps(self, tolerance_ns: int) -> list[tuple[StreamKey, str, str, int]]:
         """Return (stream, name, name of the next, overlap) of segments that begin before their predecessor ended.
 

@@ -37,7 +37,10 @@ RECENT_NS: Final = 10 * SECOND
 
 
 def span_facts(reader: FootageReader, key: StreamKey, start_ns: int, end_ns: int, now_ns: int) -> dict[str, Any]:
-    """Return what is recorded in a span and what is not, as the JSON of the media plane has it."""
+    """Return what is recorded in a span and what is not, as the JSON of the media plane has it.
+
+    `first_us`: before this moment nothing was ever recorded, and nothing is known.
+    """
     spans, gaps = [], []
     for each in reader.spans(key, start_ns, end_ns, now_ns=now_ns):
         ends = {"start_us": each.start_ns // MICROSECOND, "end_us": (each.end_ns or end_ns) // MICROSECOND}
@@ -45,7 +48,9 @@ def span_facts(reader: FootageReader, key: StreamKey, start_ns: int, end_ns: int
             gaps.append({**ends, "cause": each.cause.value, "detail": each.detail})
         else:
             spans.append(ends)
-    return {"spans": spans, "gaps": gaps, "now_us": now_ns // MICROSECOND}
+    first_ns = reader.index.begins(key)
+    first_us = None if first_ns is None else first_ns // MICROSECOND
+    return {"spans": spans, "gaps": gaps, "first_us": first_us, "now_us": now_ns // MICROSECOND}
 
 
 class _Refusals:
