@@ -32,7 +32,7 @@ def test_a_day_shows_what_is_recorded_and_why_the_rest_is_not(screen: Screen, pa
     expect(rows.filter(has_text="01:21:00 BST").filter(has_text=SOUTH).filter(has_text="20 s")).to_contain_text(
         "camera"
     )
-    screen.page.get_by_role("button", name="Go to 01:21:20 BST, south").click()
+    screen.page.get_by_role("button", name="Go there: 01:21:20 BST, south").click()
     screen.until_look(f"Math.abs(look.at - {AT + 80}) < 0.05 && tiles[2].kind === 'picture'")
 
 
@@ -152,8 +152,9 @@ def test_four_cameras_are_in_step(screen: Screen, past: ServedSite, figure: Figu
           for (let i = 0; i < 40; i++) {
             await new Promise((done) => setTimeout(done, 100));
             // A frame stands for the time from its moment until the next frame's: how far are two of them apart?
-            const shown = players.map(({painted, footage}) => [painted.moment, painted.moment + lengths[footage.camera]]);
-            found.push(Math.max(0, Math.max(...shown.map(([from]) => from)) - Math.min(...shown.map(([, to]) => to))));
+            const begin = players.map(({painted}) => painted.moment);
+            const end = players.map(({painted, footage}) => painted.moment + lengths[footage.camera]);
+            found.push(Math.max(0, Math.max(...begin) - Math.min(...end)));
           }
           return found.sort((a, b) => a - b);
         }"""

@@ -112,6 +112,32 @@ def test_an_unknown_ticket_is_refused(rig: Rig) -> None:
     run(walk())
 
 
+def test_the_bearer_of_a_ticket_is_told_why_its_grant_is_over(rig: Rig) -> None:
+    revoked, expired, mine = os.urandom(32), os.urandom(32), os.urandom(32)
+
+    async def walk() -> None:
+        grant = rig.grant(ticket=revoked)
+        for each in (grant, rig.grant(ticket=expired, lifetime_s=60)):
+            await rig.put(each)
+        for ticket in (revoked, expired):
+            await rig.open_ticket(ticket, mine)
+        await rig.sessions.revoke(grant.id)
+        rig.clock.step_ns += 61 * SECOND
+        rig.sessions.sweep()
+        await told(rig)
+        await told(rig.restarted())
+
+    async def told(again: Rig) -> None:
+        with pytest.raises(ForbiddenError, match="revoked"):
+            await again.open_ticket(revoked, mine)
+        with pytest.raises(ForbiddenError, match="expired"):
+            await again.open_ticket(expired, mine)
+        with pytest.raises(ForbiddenError, match="not known"):
+            await again.open_ticket(expired, os.urandom(32))
+
+    run(walk())
+
+
 def test_a_ticket_grant_is_not_taken_without_its_ticket(rig: Rig) -> None:
     async def walk() -> None:
         with pytest.raises(ForbiddenError, match="give the ticket"):

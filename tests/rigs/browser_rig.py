@@ -284,7 +284,7 @@ class Screen:
     def until_look(self, condition: str, seconds: float = 0) -> dict[str, Any]:
         """Wait until a condition of `look`, in JavaScript with `look`, `tile` (the first) and `tiles`, holds."""
         look = f"const look = ({LOOK})(); const {{tiles}} = look; const [tile] = tiles;"
-        script = f"() => {{ {look} return {condition} && look; }}"
+        script = f"() => {{ {look} return ({condition}) && look; }}"
         found: dict[str, Any] = self.until(script, seconds=seconds)
         return found
 

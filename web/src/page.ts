@@ -151,6 +151,7 @@ export class OvertPage extends LitElement {
     if (tab === this._tab || this._session?.info === undefined) return;
     if (tab === "live") this.#reviewScreen?.playback?.clock.pause();
     this._tab = tab;
+    if (this._session !== undefined) this._session.closely = tab === "review";
     void this.updateComplete.then(() => this.querySelector<HTMLElement>(`#panel-${tab}`)?.focus());
   }
 
@@ -175,6 +176,10 @@ export class OvertPage extends LitElement {
         This page shows pictures only to someone who was given a link to it. Ask whoever runs this recorder for one; on the
         recorder itself, <code>overt view</code> makes one.
       </p>`);
+    if (session.state === "ended" && session.begun === 0) {
+      return this.#message("This link opens nothing here", html`<p>${session.reason}</p>
+        <p>A link works once, in the browser that opened it first. Ask for a new one. Recording is not affected.</p>`);
+    }
     if (session.state === "ended") return this.#message("This session has ended", html`<p>${session.reason}</p>
       <p>No pictures are shown any more. Recording is not affected. To go on, ask for a new link and open it.</p>`);
     if (session.info === undefined) return this.#message("Connecting", html`<p>${session.reason || "Asking the recorder."}</p>`);

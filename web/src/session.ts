@@ -9,6 +9,8 @@ const TICKET = /^[A-Za-z0-9_-]{16,8192}$/;
 /** How often the session is asked after: whether it was renewed, revoked, or has run out. */
 const ASK_MS = 20_000;
 const AWAY_MS = 1000;
+/** The same where no live picture tells at once that the session is over. */
+const CLOSELY_MS = 700;
 /** Before a failed request is tried again; the last holds for all further ones. */
 const RETRY_MS = [250, 500, 1000, 2000, 4000];
 
@@ -82,6 +84,8 @@ export interface Surroundings {
 
 /** Dispatches `change` when `state`, `reason` or `info` changes. */
 export class Session extends EventTarget {
+  /** Whether `watch` asks so often that whoever looks at recordings is shut out within a second of a revocation. */
+  closely = false;
   #state: SessionState = "opening";
   #reason = "";
   #info: SessionInfo | undefined;
@@ -197,9 +201,13 @@ export class Session extends EventTarget {
 
   /** Asks until it ends, so that a revoked one is known even where nothing is shown. */
   async watch(): Promise<void> {
+    let asked = this.#around.now();
     while (this.#state !== "ended") {
-      await this.#around.wait(this.#state === "away" ? AWAY_MS : ASK_MS);
+      await this.#around.wait(CLOSELY_MS);
+      const often = this.#state === "away" ? AWAY_MS : this.closely ? CLOSELY_MS : ASK_MS;
+      if (this.#around.now() - asked < often * 0.9) continue;
       await this.check();
+      asked = this.#around.now();
     }
   }
 

@@ -204,7 +204,7 @@ export class OvertTimeline extends LitElement {
           <th scope="row">${row.camera}</th>
           <td class="time">${from}</td><td class="time">${day.label(row.end)}</td>
           <td class="time">${durationInWords(row.end - row.start)}</td><td>${row.words}</td>
-          <td><button type="button" aria-label=${`Go to ${from}, ${row.camera}`}
+          <td><button type="button" aria-label=${`Go there: ${from}, ${row.camera}`}
             @click=${() => this.#go(row.start)}>Go there</button></td>
         </tr>`;
       })}</tbody>

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from overt.clock import SECOND, Clock
@@ -40,6 +40,14 @@ _SCHEMA: Final = (
 _LOG: Final = logging.getLogger(__name__)
 REVOKED: Final = "the grant was revoked"
 USED: Final = "the grant is bound to another holder: ask for one of your own"
+
+
+class HeldTicket(NamedTuple):
+    """A grant whose ticket was used."""
+
+    grant: UUID
+    revoked: bool
+    expires_s: int
 
 
 class Bindings:
@@ -101,15 +109,18 @@ class Bindings:
             elif not hmac.compare_digest(known, holder):
                 raise ForbiddenError(USED)
 
-    def bound_by(self, ticket: bytes, holder: bytes) -> bool:
-        """True if the ticket with that SHA-256 was used by this holder, and the grant not revoked.
+    def held_by(self, ticket: bytes, holder: bytes) -> HeldTicket | None:
+        """Return what became of the grant whose ticket, by its SHA-256, this holder used; None if they did not.
 
         Raises:
             UnavailableError: if the disk refuses.
         """
         with self._writing() as database:
-            rows = database.execute("SELECT holder FROM grant_state WHERE ticket = ? AND revoked = 0", (ticket,))
-            return any(known is not None and hmac.compare_digest(known, holder) for (known,) in rows)
+            columns = "SELECT id, holder, revoked, expires_s FROM grant_state WHERE ticket = ?"
+            for identifier, known, revoked, expires_s in database.execute(columns, (ticket,)):
+                if known is not None and hmac.compare_digest(known, holder):
+                    return HeldTicket(UUID(bytes=identifier), bool(revoked), expires_s)
+            return None
 
     def revoke(self, grant: UUID) -> None:
         """Refuse a grant from now on, be it known or not.

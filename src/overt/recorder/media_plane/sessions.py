@@ -341,7 +341,13 @@ class Sessions:
         if held is not None:
             held.grant.check_times(self._clock.utc_ns())
             return held.grant
-        if await run_in_threadpool(self._bindings.bound_by, key, holder):
+        known = await run_in_threadpool(self._bindings.held_by, key, holder)
+        if known is not None:
+            self._refuse_revoked(known.grant)
+            if known.revoked:
+                raise ForbiddenError(REVOKED)
+            if self._clock.utc_ns() >= known.expires_s * SECOND:
+                raise ForbiddenError(EXPIRED)
             msg = "the recorder's media process has begun anew: the control room has to give it the grant again"
             raise UnavailableError(msg)
         msg = "the ticket is not known, or was used, or its grant is over: ask for another"
