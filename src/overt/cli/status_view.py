@@ -22,6 +22,8 @@ LINE_S: Final = 5.0
 MAX_ROWS: Final = 60
 """Streams that the table shows; the worst come first."""
 MAX_SENTENCES: Final = 5
+MAX_STATE: Final = 24
+"""Columns of a terminal for a state and its reason."""
 
 _STYLES: Final[dict[StreamState, str]] = {
     "recording": "green",
@@ -39,7 +41,8 @@ def table(health: RecorderHealth) -> RenderableType:
     """Return the view of one snapshot."""
     rows = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("Camera", "State", "Codec", "Picture"):
-        rows.add_column(heading, no_wrap=True)
+        # A reason is cut here, and stands in full below the table.
+        rows.add_column(heading, no_wrap=True, max_width=MAX_STATE if heading == "State" else None)
     for heading in ("Rate", "Frames/s", "Recorded", "Gaps", "Lost", "Damaged"):
         rows.add_column(heading, justify="right", no_wrap=True)
     streams = sorted(health.streams, key=lambda stream: (stream.state == "recording", stream.camera, stream.stream))
