@@ -122,22 +122,28 @@ class KeyStore:
         """Close the connection."""
         self._connection.close()
 
-    def put(self, wrapped: StoredKey) -> None:
-        """Store a wrapped root; when this returns it survives a power cut."""
-        try:
-            self._connection.execute(
-                "INSERT INTO wrapped_key (period_id, camera, stream, start_ns, created_ns, wrap, index_id) "
-                "VALUES (?,?,?,?,?,?,?)",
-                (
-                    wrapped.period_id.bytes,
-                    wrapped.key.camera,
-                    wrapped.key.stream,
-                    wrapped.start_ns,
-                    wrapped.created_ns,
-                    wrapped.wrap,
-                    wrapped.index_id,
-                ),
+    def put(self, *roots: StoredKey) -> None:
+        """Store wrapped roots, all or none; when this returns they survive a power cut."""
+        rows = [
+            (
+                root.period_id.bytes,
+                root.key.camera,
+                root.key.stream,
+                root.start_ns,
+                root.created_ns,
+                root.wrap,
+                root.index_id,
             )
+            for root in roots
+        ]
+        try:
+            with self._connection as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany(
+                    "INSERT INTO wrapped_key (period_id, camera, stream, start_ns, created_ns, wrap, index_id) "
+                    "VALUES (?,?,?,?,?,?,?)",
+                    rows,
+                )
         except sqlite3.Error as error:
             raise self._translated(error) from error
 
