@@ -128,7 +128,7 @@ def test_the_timeline_by_keys_and_by_buttons(screen: Screen, past: ServedSite) -
     assert slider.get_attribute("aria-valuetext") == "01:20:10 BST, recorded"
     screen.page.keyboard.press("Home")
     screen.until_look("look.at === 0")
-    expect(slider).to_have_attribute("aria-valuetext", "00:00:00, north: no recording, cause not known")
+    expect(slider).to_have_attribute("aria-valuetext", "00:00:00, north: no recording, before the first recording")
     screen.page.keyboard.press("PageUp")
     screen.until_look("look.at === 600")
     view = "(() => { const {view} = document.querySelector('overt-review').renderRoot.querySelector('overt-timeline');"

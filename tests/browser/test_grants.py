@@ -27,7 +27,6 @@ def test_a_grant_is_revoked_while_somebody_watches(screen: Screen, town: Town, f
     if screen_of == "review":
         screen.page.keyboard.press("b")
         screen.settled()
-        screen.page.keyboard.press("Space")
     screen.page.evaluate(
         f"""() => {{
           globalThis.ended = 0;

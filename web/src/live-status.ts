@@ -25,7 +25,7 @@ export interface Status {
 /** A picture that has been on the screen for longer is stale. */
 export const STALE_MS = 2000;
 /** Nothing has come for so long: what came last was some hundred milliseconds old then, so it is stale within two seconds. */
-export const SILENT_MS = 1500;
+export const SILENT_MS = 1400;
 
 /** What is known of a feed at a moment. Times in milliseconds of one clock that never jumps. */
 export interface Observed {

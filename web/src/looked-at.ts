@@ -89,3 +89,12 @@ async function read(footage: Footage, open: Opened, day: Day, nowUs: number, sig
 function mayPlay(codecs: string): boolean {
   return codecs === "" || playable(codecs.split(",")[0] ?? "");
 }
+
+/** A moment, or where nobody recorded then, one in the footage next to it: its beginning, or `before` seconds from its end. */
+export function nearestTo(at: number, recordings: readonly Recordings[], before: number): number {
+  if (recordings.some((each) => each.spanAt(at) !== undefined)) return at;
+  const near = recordings
+    .flatMap((each) => each.spans)
+    .map(({ start, end }) => (start > at ? start : Math.max(start, end - before)));
+  return near.sort((a, b) => Math.abs(a - at) - Math.abs(b - at))[0] ?? at;
+}

@@ -193,7 +193,7 @@ export class OvertPage extends LitElement {
   }
 
   #message(title: string, content: unknown) {
-    return html`<main class="message"><h1>${title}</h1>${content}</main>`;
+    return html`<main class="message"><div><p class="brand">Overt</p><h1>${title}</h1>${content}</div></main>`;
   }
 
   #header(session: Session) {

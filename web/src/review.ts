@@ -7,7 +7,7 @@ import { LitElement, html, nothing, type PropertyValues } from "lit";
 import { announce } from "./announce.ts";
 import { Day } from "./day.ts";
 import { keys, type Shortcut } from "./keys.ts";
-import { RING_NOTE, lookAt, renew, type LookedAt, type Situation } from "./looked-at.ts";
+import { RING_NOTE, lookAt, nearestTo, renew, type LookedAt, type Situation } from "./looked-at.ts";
 import { Playback, SPEEDS } from "./playback.ts";
 import { RecordedDays } from "./recorded-days.ts";
 import type { RecordedPlayer } from "./recorded.ts";
@@ -15,6 +15,7 @@ import type { OvertReviewTile } from "./review-tile.ts";
 import "./review-tile.ts";
 import { reviewStyles } from "./review-styles.ts";
 import type { CameraInfo, Session, SessionInfo } from "./session.ts";
+import { savePicture } from "./snapshot.ts";
 import { NO_DECODER, canDecode } from "./stills.ts";
 import type { OvertTimeline } from "./timeline.ts";
 import "./timeline.ts";
@@ -230,7 +231,7 @@ export class OvertReview extends LitElement {
     this.#setLanes();
     const playback = this.#playback;
     playback?.show(day, players);
-    playback?.seek(this.#opening ? nearestTo(at, players) : at);
+    playback?.seek(this.#opening ? nearestTo(at, players.map((player) => player.recordings), BEFORE_NOW_S) : at);
     this.#opening = false;
     if (play) playback?.play();
     this.#renewed = performance.now();
@@ -341,7 +342,7 @@ export class OvertReview extends LitElement {
         .markIn=${this.markIn} .markOut=${this.markOut}
         @scrub=${(event: CustomEvent<{ at: number }>) => this.#scrub(event.detail.at)}
         @seek=${(event: CustomEvent<{ at: number }>) => this.#seek(event.detail.at)}
-        @toggle=${() => this.#playback?.toggle()}></overt-timeline>
+        @toggle=${() => this.#playback?.toggle()}>${this.#renderTools(day)}</overt-timeline>
     `;
   }
 
@@ -373,7 +374,6 @@ export class OvertReview extends LitElement {
     const clock = this.#playback?.clock;
     const playing = clock?.playing ?? false;
     const decodes = canDecode();
-    const label = (at: number | undefined) => (at === undefined ? "" : ` ${day.label(at)}`);
     return html`<div class="row">
       <span class="now">${day.label(this.at)}</span>
       <div class="group">
@@ -394,15 +394,20 @@ export class OvertReview extends LitElement {
             @click=${() => this.#playback?.play(speed)}>${speed < 0 ? `−${-speed}` : speed}×</button>`,
         )}
       </div>
-      <div class="group">
+    </div>`;
+  }
+
+  /** Marks and what is done with a picture; they stand with the timeline's own buttons. */
+  #renderTools(day: Day) {
+    const label = (at: number | undefined) => (at === undefined ? "" : ` ${day.label(at)}`);
+    return html`<div class="group" slot="tools">
         <button type="button" @click=${() => this.#mark("in")} title="Mark the beginning (I)">In${label(this.markIn)}</button>
         <button type="button" @click=${() => this.#mark("out")} title="Mark the end (O)">Out${label(this.markOut)}</button>
         ${this.markIn === undefined && this.markOut === undefined
           ? nothing
           : html`<button type="button" @click=${() => this.#mark("clear")}>Clear marks</button>`}
-      </div>
-      <button type="button" @click=${() => void this.#snapshot()} title="Picture as a file (S)">Snapshot</button>
-    </div>`;
+        <button type="button" @click=${() => void this.#snapshot()} title="Picture as a file (S)">Snapshot</button>
+      </div>`;
   }
 
   #shortcuts(): Shortcut[] {
@@ -498,31 +503,8 @@ export class OvertReview extends LitElement {
   }
 
   async #snapshot(): Promise<void> {
-    const tile = this.#tiles()[this.picked];
-    const player = tile?.player;
-    const moment = player?.painted?.moment;
-    const picture = await player?.snapshot();
-    if (picture === undefined || player === undefined || this.day === undefined) {
-      announce("There is no picture to save.", "snapshot");
-      return;
-    }
-    const time = this.day.label(moment ?? this.at, { decimals: 3 }).replaceAll(":", "-").replaceAll(" ", "_");
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(picture);
-    link.download = `${player.footage.camera}_${this.day.date}_${time}.png`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-    announce(`Saved ${link.download}.`, "snapshot");
+    if (this.day !== undefined) await savePicture(this.#tiles()[this.picked]?.player, this.day, this.at);
   }
-}
-
-/** A moment, or where nobody recorded then, one in the footage next to it: its beginning, or shortly before its end. */
-function nearestTo(at: number, players: readonly RecordedPlayer[]): number {
-  if (players.some(({ recordings }) => recordings.spanAt(at) !== undefined)) return at;
-  const near = players
-    .flatMap(({ recordings }) => recordings.spans)
-    .map(({ start, end }) => (start > at ? start : Math.max(start, end - BEFORE_NOW_S)));
-  return near.sort((a, b) => Math.abs(a - at) - Math.abs(b - at))[0] ?? at;
 }
 
 function wordsOf(error: unknown): string {

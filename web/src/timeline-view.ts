@@ -282,8 +282,8 @@ function drawMarks(
     context.fillStyle = colours.mark;
     context.fillRect(left, AXIS_PX - 3, right - left, 3);
   }
-  flag(markIn, "In", false, colours.mark);
-  flag(markOut, "Out", true, colours.mark);
+  flag(markIn, "In", true, colours.mark);
+  flag(markOut, "Out", false, colours.mark);
   const nowX = line(now, colours.text, 1, [3, 3]);
   if (nowX !== undefined) {
     context.fillStyle = colours.text;

@@ -77,11 +77,12 @@ export class OvertTimeline extends LitElement {
       outline: 3px solid var(--focus, #ffdd00); outline-offset: 1px;
     }
     input { width: 8.5em; }
-    .where { margin-inline-start: auto; font-variant-numeric: tabular-nums; min-height: 1.3em; }
+    .where { position: absolute; inset: 0 0 auto auto; padding: 1px 8px; background: var(--raised, #2a3038);
+      border: 1px solid var(--quiet, #aab4c2); border-radius: 3px; font-variant-numeric: tabular-nums; pointer-events: none; }
     [role="slider"] { position: relative; cursor: crosshair; touch-action: none; user-select: none; }
     canvas { display: block; width: 100%; }
     .message { margin: 0; color: var(--warn, #ffd866); }
-    .list { max-height: 40vh; overflow: auto; border: 1px solid var(--quiet, #aab4c2); }
+    .list { max-height: min(40vh, 12rem); overflow: auto; border: 1px solid var(--quiet, #aab4c2); }
     table { width: 100%; border-collapse: collapse; }
     caption { text-align: start; padding: 4px 8px; }
     th, td { text-align: start; padding: 3px 8px; border-bottom: 1px solid var(--raised, #2a3038); font-weight: normal; }
@@ -170,7 +171,7 @@ export class OvertTimeline extends LitElement {
         <button type="button" @click=${() => (this.view = View.whole(day.length))}>Whole day</button>
         <button type="button" aria-expanded=${this.listed} aria-controls="list"
           @click=${() => (this.listed = !this.listed)}>List of recordings</button>
-        <span class="where">${this.#pointedInWords()}</span>
+        <slot name="tools"></slot>
       </div>
       ${this.message === "" ? nothing : html`<p class="message" id="message" role="alert">${this.message}</p>`}
       <div role="slider" tabindex="0" aria-label="Moment of the day" aria-orientation="horizontal"
@@ -179,6 +180,7 @@ export class OvertTimeline extends LitElement {
         @keydown=${this.#keyPressed}
         @pointerdown=${this.#pressed} @pointermove=${this.#moved} @pointerup=${this.#released}
         @pointercancel=${this.#cancelled} @pointerleave=${() => (this.pointed = undefined)}>
+        ${this.pointed === undefined ? nothing : html`<span class="where" aria-hidden="true">${this.#pointedInWords()}</span>`}
         <canvas @wheel=${{ handleEvent: (event: WheelEvent) => this.#wheeled(event), passive: false }}></canvas>
       </div>
       <div id="list" class="list" tabindex="0" role="region" aria-label="List of recordings" ?hidden=${!this.listed}>
