@@ -16,7 +16,7 @@ from overt.media import datagrams as datagrams_module
 from overt.media.datagrams import DatagramSocket
 from overt.media.link import Endpoint, UdpPair
 
-unhurried = settings(max_examples=60, deadline=None)
+unhurried = settings(max_examples=60)
 CAMERA = "127.0.0.1"
 
 

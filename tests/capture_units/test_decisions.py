@@ -20,7 +20,7 @@ from overt.recorder.rates import STEP_NS, WINDOW_NS, Rates
 from overt.recorder.retries import PATIENT, SOON, WARY, Pace, verdict
 from overt.recorder.shares import share_out
 
-unhurried = settings(max_examples=60, deadline=None)
+unhurried = settings(max_examples=60)
 
 
 def camera(number: int, streams: int) -> CameraAssignment:

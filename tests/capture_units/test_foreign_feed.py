@@ -30,7 +30,7 @@ from overt.recorder.foreign_process import nal_units
 from overt.recorder.foreign_records import CORRUPT, END, MAX_RECORD, RECORD, REFUSED, VIDEO
 from scripted_camera import FRAME_TICKS, PPS, SPS, Playback, on_reactor
 
-unhurried = settings(max_examples=60, deadline=None)
+unhurried = settings(max_examples=60)
 PLACE, _ = parse_camera_url("rtsp://192.0.2.1/cam")
 
 

@@ -108,7 +108,7 @@ def test_the_stranger_opens_the_wraps_we_make(stranger: ModuleType, studio: Any,
     assert period_commitment(root) == period.commitment
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=200), max_size=6), st.booleans(), st.integers(0, 200))
 def test_the_stranger_reads_what_the_writer_writes(
     stranger: ModuleType, studio: Any, payloads: list[bytes], end: bool, cut: int
@@ -171,7 +171,7 @@ class TestHpke:
         assert stranger.hpke_seal(public, info, plaintext, ephemeral, aead=aead, aad=aad) == enc + ciphertext
         assert stranger.hpke_open(private, info, enc + ciphertext, aead=aead, aad=aad) == plaintext
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(st.binary(min_size=32, max_size=32), st.binary(max_size=60), st.binary(max_size=80))
     def test_the_library_and_the_stranger_understand_each_other(
         self, stranger: ModuleType, seed: bytes, info: bytes, plaintext: bytes

@@ -39,7 +39,7 @@ def plaintexts(path: Path, keys: PeriodKeys, **options: Any) -> list[bytes]:
     return [opened.payload for opened in open_records(path, keys, **options)]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.one_of(st.binary(max_size=300), st.sampled_from([b"OVRF" * 40, b""])), max_size=8),
     st.lists(st.booleans(), min_size=8, max_size=8),
@@ -378,7 +378,7 @@ def test_any_bytes_as_record_header(data: bytes, begun: bool) -> None:
     assert decode_record_header(b"OVRF" + data if begun else data) is None
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=400), st.integers(0, 3))
 def test_any_bytes_after_a_header_are_walked(studio: Any, tail: bytes, kept: int) -> None:
     summary = studio.segment()

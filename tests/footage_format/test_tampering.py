@@ -383,7 +383,7 @@ def test_headers_that_claim_more_than_there_is_cost_no_quadratic_time(studio: An
     assert len(found.findings) <= segment_walk.MAX_FINDINGS + 2
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_random_vandalism_is_named_and_never_read(studio: Any, data: st.DataObject) -> None:
     summary = studio.segment([b"OVRF" * 30, b"two" * 50, b"", b"four" * 9])

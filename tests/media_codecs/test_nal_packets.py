@@ -370,7 +370,7 @@ FRAMES = st.lists(
 
 
 @given(FRAMES, st.integers(20, 300), st.booleans(), st.integers(0, 0xFFFF), st.integers(0, (1 << 32) - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_nal_units_come_back_whole(
     frames: list[tuple[bool, list[bytes], bytes, list[bytes]]], mtu: int, aggregate: bool, sequence: int, time: int
 ) -> None:
@@ -417,7 +417,7 @@ PAYLOADS = st.lists(
 
 
 @given(PAYLOADS, st.sampled_from(["H264", "H265"]))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_arbitrary_payloads_never_raise_and_every_sample_is_well_formed(
     payloads: list[tuple[bytes, int, bool, int]], name: str
 ) -> None:
@@ -440,7 +440,7 @@ def test_arbitrary_payloads_never_raise_and_every_sample_is_well_formed(
     st.integers(64, 3000),
     st.sampled_from(["end", "each", "none"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_interleaved_runs_are_taken_as_single_packets_are(
     sizes: list[int], dropped: set[int], foreign: int, chunk: int, markers: str
 ) -> None:

@@ -52,7 +52,7 @@ def runs(draw: st.DrawFn) -> TrackRun:
 
 
 @given(runs())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_written_fragment_is_read_back(run: TrackRun) -> None:
     table = read_fragment(payload_of(run)).track(1)
     assert table is not None
@@ -80,7 +80,7 @@ def test_the_header_is_small() -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_spoiled_fragment_never_crashes_the_reader(data: st.DataObject) -> None:
     payload = bytearray(payload_of(VIDEO, AUDIO))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -94,7 +94,7 @@ def test_a_spoiled_fragment_never_crashes_the_reader(data: st.DataObject) -> Non
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_noise_is_refused(noise: bytes) -> None:
     for read in (read_fragment, read_initialisation):
         with pytest.raises(InvalidError):
@@ -129,7 +129,7 @@ def test_an_initialisation_segment_is_read_back(camera, microphone) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_spoiled_initialisation_never_crashes_the_reader(camera, microphone, data: st.DataObject) -> None:
     segment = bytearray(initialisation_segment((camera, microphone)))
     for _ in range(data.draw(st.integers(1, 4))):

@@ -176,7 +176,7 @@ def test_it_can_be_written_to_a_pipe(reel) -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_spoiled_clip_never_crashes_the_reader(reel, data: st.DataObject) -> None:
     fragments = gathered(reel("intel_bframes_h264.mp4").samples)[:3]
     clip = bytearray(written(fragments)[0])

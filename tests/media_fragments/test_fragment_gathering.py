@@ -407,7 +407,7 @@ waits = st.one_of(st.just(40 * MS), st.just(40 * MS), st.integers(0, 120 * MS), 
     st.integers(0, 3),
     st.sampled_from([200 * MS, TARGET]),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_whatever_the_camera_does(
     camera: CodecConfiguration, story: list[tuple[int, int, int, bool]], depth: int, target: int
 ) -> None:

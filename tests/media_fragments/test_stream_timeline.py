@@ -241,7 +241,7 @@ def test_a_clock_rate_of_nothing_is_refused() -> None:
         max_size=80,
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_input_moves_the_axis_before_its_end(steps: list[tuple[int, int]]) -> None:
     timeline = StreamTimeline(RATE, not_before_ns=START)
     rtp, arrival = 1 << 33, START

@@ -115,7 +115,7 @@ def test_challenges(headers: list[str], expected: list[tuple[str, dict[str, str]
     assert [(c.scheme, c.parameters) for c in parse_challenges(headers)] == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.text(st.characters(max_codepoint=255), max_size=80) | st.text(' ,="\\Digestnoce', max_size=80)))
 def test_challenges_never_raise(headers: list[str]) -> None:
     authenticator = Authenticator(GOOD)

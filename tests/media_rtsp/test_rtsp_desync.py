@@ -61,7 +61,7 @@ def test_search_begins_at_start() -> None:
     assert find_resume(data, CHANNELS, 1) == Resume(44, confirmed=True)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=60), st.lists(st.tuples(st.sampled_from(sorted(CHANNELS)), st.integers(8, 90)), min_size=2))
 def test_reading_resumes_in_step_with_the_frames(garbage: bytes, frames: list[tuple[int, int]]) -> None:
     garbage = garbage.replace(b"$", b".").replace(b"R", b".")
@@ -69,7 +69,7 @@ def test_reading_resumes_in_step_with_the_frames(garbage: bytes, frames: list[tu
     assert find_resume(data, CHANNELS) == Resume(len(garbage), confirmed=True)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=200) | st.text("$R\x00\x80TSP/1.0 2", max_size=200).map(lambda t: t.encode("latin-1")))
 def test_any_data(data: bytes) -> None:
     resume = find_resume(data, CHANNELS)

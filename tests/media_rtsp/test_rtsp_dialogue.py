@@ -634,7 +634,7 @@ REPLIES = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(REPLIES, max_size=12), st.booleans())
 def test_any_replies_raise_nothing_else_and_show_no_password(
     replies: list[tuple[int, list[tuple[str, str]], bytes]], want_audio: bool

@@ -190,7 +190,7 @@ PIECES = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(PIECES, st.lists(st.integers(0, 400), max_size=12))
 def test_any_cutting_yields_the_same(pieces: list[bytes], cuts: list[int]) -> None:
     data = b"".join(pieces)
@@ -199,7 +199,7 @@ def test_any_cutting_yields_the_same(pieces: list[bytes], cuts: list[int]) -> No
     assert drive(data, list(range(len(data)))) == whole
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=300), st.sampled_from([b"", b"RTSP/1.0 200 OK\r\n", OK[:-2], b"PLAY x RTSP/1.0\r\n"]))
 def test_arbitrary_bytes_raise_nothing_else(data: bytes, start: bytes) -> None:
     parser = ServerParser()

@@ -149,7 +149,7 @@ def test_refused(body: bytes, words: str) -> None:
 LINES = st.sampled_from(["m=video 0 RTP/AVP 96 26", "m=audio 0 RTP/AVP 0", "a=rtpmap:96 H264/90000", "a=fmtp:96 a=b"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.binary(max_size=30) | LINES.map(str.encode) | st.text("ma=:/; 0123456789rtpfmx", max_size=30).map(str.encode)

@@ -133,7 +133,7 @@ def test_assignment() -> None:
     assert assign_rtp_info([*twice, b], urls) == [None, b]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text('urlseqtimsc=;,/ -0123456789AF"RTPVavpdr', max_size=80) | st.text(max_size=40))
 def test_arbitrary_headers_raise_nothing_else(text: str) -> None:
     entries = parse_rtp_info([text, text])

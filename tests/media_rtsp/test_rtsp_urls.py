@@ -92,7 +92,7 @@ def test_bad_urls_are_refused_without_being_repeated(text: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=60), st.sampled_from(["", "rtsp://", "rtsps://u:p@", "rtsp://c/"]))
 def test_any_text_gives_a_url_or_an_overt_error(text: str, start: str) -> None:
     try:
@@ -190,7 +190,7 @@ def test_base(headers: list[tuple[str, str]], expected: str) -> None:
     assert base_url(Headers(tuple(headers)), PLAIN) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.text(max_size=40) | st.text("/?:@rtsp=*1.", max_size=40),
     st.text(max_size=40) | st.text("/?:@rtsp=*", max_size=40),

@@ -207,7 +207,7 @@ PIECES = st.lists(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pieces=PIECES, data=st.data())
 def test_where_decoding_begins_is_found_as_by_reading_everything(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[tuple[bool, bool, int]], data: st.DataObject

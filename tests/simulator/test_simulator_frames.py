@@ -28,7 +28,7 @@ nal_units = st.lists(
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**16 - 1), st.sampled_from(["h264", "h265"]), st.binary(max_size=50))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_mark_is_read_from_both_forms(number, camera, codec, body):
     unit = mark_nal_unit(codec, mark_digits(FrameMark(camera, number)))
     picture = SLICES[codec] + body
@@ -40,7 +40,7 @@ def test_a_mark_is_read_from_both_forms(number, camera, codec, body):
 
 
 @given(st.binary(max_size=100), st.sampled_from(["h264", "h265", "mjpeg"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_data_without_a_mark_has_no_number(data, codec):
     assert frame_number(data, codec) is None
     assert frame_number(data + mark_nal_unit("h264")[:30], codec) is None
@@ -54,7 +54,7 @@ def test_a_mark_is_the_sei_message_that_the_documentation_describes():
 
 
 @given(st.binary(max_size=400), st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_splitting_bad_samples_is_an_error_and_no_crash(data, length_bytes):
     with suppress(InvalidError):
         assert all(nal.split_length_prefixed(data, length_bytes))
@@ -65,7 +65,7 @@ def test_splitting_bad_samples_is_an_error_and_no_crash(data, length_bytes):
 
 
 @given(nal_units, st.integers(100, 400), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_payloads_carry_every_nal_unit_and_keep_their_size(units, room, aggregate):
     found: list[bytes] = []
     for payload in nal.payloads(nal.H264, units, room, aggregate=aggregate):
@@ -127,7 +127,7 @@ def test_files_that_cannot_be_served_are_refused_by_name(tmp_path, clips):
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_bad_jpeg_images_are_errors(data):
     with pytest.raises(InvalidError):
         jpeg.payloads(b"\xff\xd8" + data, 500)

@@ -118,7 +118,7 @@ def test_audio_that_the_source_does_not_have(clips):
 
 
 @given(st.text(max_size=200))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_no_text_breaks_the_reader(text):
     with suppress(InvalidError):
         parse_persona(text, "test.yaml", Path())
@@ -130,7 +130,7 @@ trees = st.recursive(plain, lambda inner: st.lists(inner, max_size=3) | st.dicti
 
 
 @given(st.dictionaries(keys, trees, max_size=4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_tree_breaks_the_reader(tree):
     with pytest.raises(InvalidError, match="persona test"):
         parse_persona(yaml.safe_dump(tree), "test.yaml", Path())

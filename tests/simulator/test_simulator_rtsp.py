@@ -170,7 +170,7 @@ def test_nonsense_is_answered_400_and_cut_off(simulate, raw, nonsense):
 @given(
     st.lists(st.binary(max_size=80) | st.sampled_from([b"$\x00\x00\x02ab", b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"]))
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_reader_never_breaks_on_bytes(chunks):
     reader = RequestReader()
     try:
@@ -194,7 +194,7 @@ def test_the_reader_never_breaks_on_bytes(chunks):
     ),
     st.integers(1, 60),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_reader_finds_every_message_however_it_is_cut(messages, step):
     stream = b""
     for message in messages:

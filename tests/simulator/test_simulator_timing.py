@@ -85,7 +85,7 @@ def test_media_time_does_not_jump_when_it_changes_its_pace():
     shapes=st.lists(st.tuples(st.integers(1, 9000), st.integers(0, 9000)), min_size=1, max_size=12),
     steps=st.lists(st.one_of(st.just("advance"), st.just("cut"), st.floats(0, 500)), max_size=40),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_keyframe_is_shown_after_all_that_was_filmed_before_it(shapes, steps):
     frames = tuple(
         ReelFrame(b"", (0,), -1, b"", -1, at % 4 == 0, duration, composition)
