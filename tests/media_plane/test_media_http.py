@@ -352,3 +352,15 @@ def test_cameras_come_and_go_between_two_questions(tmp_path: Path) -> None:
             assert stream["reason"] == "no route to host"
 
     run(walk())
+
+
+def test_what_a_camera_left_behind_is_listed_when_it_is_recorded_no_more(tmp_path: Path) -> None:
+    async def walk() -> None:
+        async with Plane(tmp_path) as plane:
+            token, _ = await plane.token(may("front", "removed", rights=("recorded",)))
+            plane.replay.known = [StreamKey("front"), StreamKey("removed"), StreamKey("cellar", "sub")]
+            front, removed = (await plane.get("/cameras", token)).json()["cameras"]
+            assert [each["state"] for each in front["streams"]] == ["recording", "recording"]
+            assert [(each["stream"], each["state"]) for each in removed["streams"]] == [("main", "stopped")]
+
+    run(walk())

@@ -131,6 +131,10 @@ class FakeReplay:
     size: int = 100
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     open_now: int = 0
+    known: list[StreamKey] = field(default_factory=list)
+
+    async def streams(self) -> list[StreamKey]:
+        return self.known
 
     async def spans(self, key: StreamKey, start_ns: int, end_ns: int, now_ns: int) -> dict[str, Any]:
         self.asked.append(("spans", key, start_ns, end_ns))

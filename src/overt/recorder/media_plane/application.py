@@ -45,6 +45,10 @@ MAX_SESSION_BODY: Final = MAX_TOKEN + 1024
 class ServedReplay(Protocol):
     """What the HTTP needs of replay. Spans are in nanoseconds since the Unix epoch, UTC."""
 
+    async def streams(self) -> list[StreamKey]:
+        """Return every stream of which anything is recorded or known."""
+        ...
+
     async def spans(self, key: StreamKey, start_ns: int, end_ns: int, now_ns: int) -> dict[str, Any]:
         """Return what is recorded and what is not, as JSON."""
         ...
@@ -232,11 +236,23 @@ class MediaApplication:
                     "height": stream.height,
                 }
             )
+        for key in await self._gone():
+            streams.setdefault(key.camera, []).append({"stream": key.stream, **_GONE})
         cameras = [
             {"camera": name, "rights": self._sessions.rights(session, name), "streams": streams.get(name, [])}
             for name in named
         ]
         return JSONResponse({"cameras": cameras})
+
+    async def _gone(self) -> list[StreamKey]:
+        """Return the streams that have footage and are recorded no more; none while workers are still to be heard."""
+        if not self._settled:
+            return []
+        try:
+            known = await self._replay.streams()
+        except OvertError:
+            return []  # A recorder that is new has no index yet; one that is damaged says so when footage is asked for.
+        return sorted(set(known) - self._live.streams().keys())
 
     async def _spans(self, request: Request) -> Response:
         session = self._bearer(request)
@@ -313,8 +329,21 @@ class MediaApplication:
     # --- live --------------------------------------------------------------------------------------------------------
 
     async def _watch(self, socket: WebSocket) -> None:
-        settled = self._clock.monotonic_ns() >= self._settled_ns
-        await serve_live(socket, self._sessions, self._live, settled=settled)
+        await serve_live(socket, self._sessions, self._live, settled=self._settled)
+
+    @property
+    def _settled(self) -> bool:
+        """Whether the workers have had time to announce their streams."""
+        return self._clock.monotonic_ns() >= self._settled_ns
+
+
+_GONE: Final = {
+    "state": "stopped",
+    "reason": "this stream is not recorded any more",
+    "codecs": "",
+    "width": 0,
+    "height": 0,
+}
 
 
 def _always(_now_ns: int) -> None:

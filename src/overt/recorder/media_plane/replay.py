@@ -225,6 +225,14 @@ class Replay:
             for thread in self._threads:
                 thread.shut_down()
 
+    async def streams(self) -> list[StreamKey]:
+        """Return every stream of which anything is known, recorded now or not.
+
+        Raises:
+            OvertError: the index cannot be read.
+        """
+        return await self._call(lambda reader: reader.streams())
+
     async def spans(self, key: StreamKey, start_ns: int, end_ns: int, now_ns: int) -> dict[str, Any]:
         """Return what is recorded in a span, and why the rest is not: `spans`, `gaps`, `now_us`.
 
