@@ -320,7 +320,7 @@ def test_every_command_and_option_is_documented(name: str) -> None:
     options = {
         option
         for parameter in commands()[name].params
-        for option in getattr(parameter, "opts", [])
+        for option in [*getattr(parameter, "opts", []), *getattr(parameter, "secondary_opts", [])]
         if option.startswith("--") and option != "--help"
     }
     assert documented == options, name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -133,6 +134,25 @@ def test_an_answer_ends_before_it_is_too_large(
     assert asyncio.run(all_of_it()) == [each.payload for each in sent]
 
 
+def test_a_gap_that_lasts_has_no_end(site: FootageSite, replay_of: Replays) -> None:
+    with site.open() as store:
+        append(store, run(T0, 20))
+        store.interrupted(CAMERA, GapCause.CAMERA, "no picture")
+        assert store.flush()
+        replay = replay_of()
+
+        async def look(end_ns: int, now_ns: int) -> dict[str, Any]:
+            return await replay.spans(CAMERA, T0 - 10 * SECOND, end_ns, now_ns)
+
+        told = asyncio.run(look(T0 + 100 * SECOND, T0 + 40 * SECOND))
+        assert [(each["cause"], each["end_us"]) for each in told["gaps"]] == [("camera", None)]
+        assert told["first_us"] == T0 // US
+        before = asyncio.run(replay.spans(CAMERA, T0 - 20 * SECOND, T0 - 10 * SECOND, T0 + 40 * SECOND))
+        assert (before["spans"], before["gaps"], before["first_us"]) == ([], [], None)
+        inside = asyncio.run(replay.spans(CAMERA, T0 + SECOND, T0 + 5 * SECOND, T0 + 40 * SECOND))
+        assert inside["first_us"] == (T0 + SECOND) // US, "what lies outside the span is not told"
+
+
 def test_gaps_come_with_their_causes_where_they_lie(site: FootageSite, replay_of: Replays) -> None:
     first, second, third = (run(T0 + at * SECOND, 20) for at in (0, 30, 50))
     with site.open() as store:
@@ -163,7 +183,7 @@ def test_gaps_come_with_their_causes_where_they_lie(site: FootageSite, replay_of
                     {"start_us": (T0 + at * SECOND) // US, "end_us": (T0 + (at + 10) * SECOND) // US}
                     for at in (0, 30, 50)
                 ],
-                "gaps": gaps,
+                "gaps": [*gaps[:-1], {**gaps[-1], "end_us": None}],
                 "first_us": T0 // US,
                 "now_us": now // US,
             }

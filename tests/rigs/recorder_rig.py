@@ -304,12 +304,17 @@ class Done:
 def overt(*arguments: str | Path, passphrase: str = PASSPHRASE) -> Done:
     """Run a command to its end: the real one, in this process, since starting Python takes longer than most of them."""
     out, err = io.StringIO(), io.StringIO()
+    mask = os.umask(0)
+    os.umask(mask)
     with (
         mock.patch.dict(os.environ, {"OVERT_PASSPHRASE": passphrase}),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
-        code = main([str(each) for each in arguments])
+        try:
+            code = main([str(each) for each in arguments])
+        finally:
+            os.umask(mask)  # some commands let nobody else read what they write
     return Done(code, out.getvalue(), err.getvalue())
 
 

@@ -136,7 +136,7 @@ def test_bad_jpeg_images_are_errors(data):
 def test_the_packaged_footage_can_be_served_and_is_modest():
     persona = load_persona(demo_persona())
     paths = {camera.source for camera in persona.cameras}
-    assert len(persona.cameras) == len(paths) == 4
+    assert len(persona.cameras) == len(paths) == 6
     assert sum(path.stat().st_size for path in paths) < 12 * 1024 * 1024
     sources = [read_source(path) for path in sorted(paths)]
     assert {source.codec for source in sources} == {"h264", "h265"}

@@ -25,7 +25,7 @@ export interface SpansAnswer {
     readonly cause: string;
     readonly detail: string;
   }[];
-  /** Before this moment nothing was ever recorded; null: nothing was. */
+  /** Before this moment of the span nothing was ever recorded; null: nothing was before its end. */
   readonly first_us: number | null;
   readonly now_us: number;
 }

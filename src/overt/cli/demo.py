@@ -19,7 +19,7 @@ from overt.cli.demo_cameras import simulated_cameras
 from overt.cli.grant_keys import public_text
 from overt.cli.options import JsonOption
 from overt.cli.output import Output
-from overt.cli.record import logging_shown, run, supervised
+from overt.cli.record import guard_process, logging_shown, run, supervised
 from overt.cli.viewing_link import Sight, ViewingLink
 from overt.clock import SystemClock
 from overt.contract.instant import SECOND, datetime_of
@@ -78,6 +78,7 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Record four simulated cameras, sealed, show what happens, and print a link to watch and look back."""
+    guard_process()
     output = Output(as_json=as_json)
     place = DemoPlace(footage)
     if seconds is None and not output.console.is_terminal:

@@ -15,13 +15,14 @@ from overt.cli.grant_keys import public_text, read_grant_key
 from overt.cli.moments import moment, shown, time_zone
 from overt.cli.options import JsonOption, TimeZoneOption
 from overt.cli.output import Output
-from overt.cli.record import logging_shown, signals
-from overt.cli.viewing_link import Sight, ViewingLink
+from overt.cli.record import guard_process, logging_shown, signals
+from overt.cli.viewing_link import GrantRefusedError, Sight, ViewingLink
 from overt.clock import SECOND, SystemClock
 from overt.contract.instant import to_iso
 from overt.errors import ForbiddenError, InvalidError, MissingError, UnavailableError
 from overt.footage.marker import read_marker
 from overt.footage.opening import StoredPeriods
+from overt.footage.reading import FootageReader
 from overt.recorder.media_plane.process import CONTROL_SOCKET
 from overt.recorder.socket_client import MediaControl, SocketClient
 
@@ -80,9 +81,13 @@ def view(
     if not key and (start is not None or end is not None):
         msg = "--from and --to are for recorded footage, which only the site's key opens: give --key FILE"
         raise InvalidError(msg)
+    if not key and (passphrase_file or recovery):
+        msg = "--passphrase-file and --recovery open the site's key: give --key FILE too"
+        raise InvalidError(msg)
     if not key and not live:
         msg = "the link would show nothing: leave out --no-live, or give --key FILE"
         raise InvalidError(msg)
+    guard_process()
     clock, zone = SystemClock(), time_zone(timezone)
     now_ns = clock.utc_ns()
     from_ns = moment(start or "-24h", now_ns, zone) if key else None
@@ -95,7 +100,7 @@ def view(
     health = SocketClient(socket or directory / RECORDER_SOCKET).get("/health")
     sight = Sight(
         person=person or "whoever was given the link",
-        cameras=_cameras(health, camera),
+        cameras=_cameras(health, directory, camera),
         live=live,
         live_from_ns=now_ns - RING_NS,
         until_ns=now_ns + int(minutes * 60 * SECOND),
@@ -111,34 +116,49 @@ def view(
             _show(output, link.url(base), sight, zone)
             while not link.over and not ended.wait(LOOK_S):
                 pass
-    except ForbiddenError as error:
+    except GrantRefusedError as error:
         msg = f"{error}; is {public_text(signer)}, the public half of {grant_key}, among its 'grant_keys'?"
         raise ForbiddenError(msg) from error
-    output.note("the link and what it opened have ended")
+    if link.revoked:
+        output.note("the link and what it opened have ended")
 
 
 def page_address(health: dict[str, Any]) -> str:
     """Return the address of the recorder's own page from its health.
 
     Raises:
+        InvalidError: it listens at all addresses, so that it has none of its own.
         UnavailableError: it serves none.
     """
     listening = health["media"]["listening"]
     if not listening:
         msg = "this recorder serves no viewers: name the public key of --grant-key in 'grant_keys' in its configuration"
         raise UnavailableError(msg)
+    if listening.startswith(("0.0.0.0:", "[::]:")):
+        msg = f"this recorder listens at {listening}: say with --url by which address the page is reached"
+        raise InvalidError(msg)
     return f"http://{listening}"
 
 
-def _cameras(health: dict[str, Any], wanted: list[str] | None) -> tuple[str, ...]:
-    """Return the cameras of the link: those that were named, else all that the recorder has."""
-    if wanted:
-        return tuple(dict.fromkeys(wanted))
-    known = tuple(dict.fromkeys(stream["camera"] for stream in health["streams"]))
-    if not known:
-        msg = "the recorder has no camera: name with --camera those that it had"
-        raise MissingError(msg)
-    return known
+def _cameras(health: dict[str, Any], directory: Path, wanted: list[str] | None) -> tuple[str, ...]:
+    """Return the cameras of the link: those that were named, else all that are recorded now.
+
+    Raises:
+        MissingError: there is none, or one that was named is neither recorded now nor has footage.
+    """
+    recorded = list(dict.fromkeys(stream["camera"] for stream in health["streams"]))
+    if not wanted:
+        if not recorded:
+            msg = "the recorder has no camera: name with --camera those that it had"
+            raise MissingError(msg)
+        return tuple(recorded)
+    with FootageReader(directory) as reader:
+        known = {*recorded, *(key.camera for key in reader.streams())}
+    for name in wanted:
+        if name not in known:
+            msg = f"there is no camera {name!r} here; there are {', '.join(sorted(known)) or 'none'}"
+            raise MissingError(msg)
+    return tuple(dict.fromkeys(wanted))
 
 
 def _show(output: Output, link: str, sight: Sight, zone: ZoneInfo | None) -> None:

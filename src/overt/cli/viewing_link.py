@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 from uuid import UUID
@@ -17,9 +18,19 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from overt.clock import SECOND, Clock
-from overt.contract.grant import MAX_LIFETIME_S, SECRET_SIZE, Binding, Grant, Permission, Right, digest, to_text
+from overt.contract.grant import (
+    MAX_LIFETIME_S,
+    SECRET_SIZE,
+    SKEW_S,
+    Binding,
+    Grant,
+    Permission,
+    Right,
+    digest,
+    to_text,
+)
 from overt.contract.instant import LATEST_NS
-from overt.errors import MissingError, OvertError, UnavailableError
+from overt.errors import ForbiddenError, MissingError, OvertError, UnavailableError
 from overt.footage.opening import StoredPeriods
 from overt.footage.reading import FootageReader
 from overt.ids import new_id
@@ -33,8 +44,13 @@ RENEW_S: Final = 300
 START_S: Final = 20.0
 """How long the media process may take to come up."""
 RECENT_NS: Final = 600 * SECOND
+REVOKE_ATTEMPTS: Final = 5
 ISSUER: Final = "overt view"
 _LOG: Final = logging.getLogger(__name__)
+
+
+class GrantRefusedError(ForbiddenError):
+    """The recorder does not accept the grant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +97,9 @@ class ViewingLink:
         self._id = new_id()
         self._ticket = os.urandom(SECRET_SIZE)
         self._given: set[UUID] = set()
+        self._refused: set[UUID] = set()
+        self.revoked = False
+        """The recorder has said that the grant is over."""
         self._began_us = 0
         self._issued_ns = 0
         self._ended = threading.Event()
@@ -95,36 +114,45 @@ class ViewingLink:
 
         Raises:
             UnavailableError: it does not answer.
-            ForbiddenError: it does not know the key that signs.
+            GrantRefusedError: it does not know the key that signs.
+            ForbiddenError: the keys at hand open none of the footage.
         """
-        self._patiently(self._give)
+        self._wait_for_media()
+        self._give()
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Revoke the grant; a recorder that is gone has forgotten the keys by itself."""
+        """Revoke the grant; a media process that is gone has forgotten the keys by itself."""
         self._ended.set()
         if self._thread.ident is not None:
             self._thread.join()
-        try:
-            self._control.revoke(self._id)
-        except OvertError as refusal:
-            _LOG.info("the grant of %s ends by itself within %d s: %s", self._sight.person, LIFETIME_S, refusal)
+        for attempt in range(REVOKE_ATTEMPTS):
+            try:
+                self._control.revoke(self._id)
+            except OvertError as refusal:
+                if attempt == REVOKE_ATTEMPTS - 1:
+                    words = "the grant of %s could not be revoked, and ends by itself within %d s: %s"
+                    _LOG.warning(words, self._sight.person, LIFETIME_S, refusal)
+                time.sleep(0.2)
+            else:
+                self.revoked = True
+                return
 
     @property
     def over(self) -> bool:
         """Whether its time has run out."""
         return self._sight.until_ns is not None and self._clock.utc_ns() >= self._sight.until_ns
 
-    def _patiently(self, give: Callable[[], None]) -> None:
+    def _wait_for_media(self) -> None:
         began = self._clock.monotonic_ns()
         while True:
             try:
-                give()
+                self._control.started_us()
             except UnavailableError:
                 if self._clock.monotonic_ns() - began > START_S * SECOND:
                     raise
-                self._ended.wait(0.1)
+                time.sleep(0.1)
             else:
                 return
 
@@ -168,11 +196,33 @@ class ViewingLink:
     def _give(self) -> None:
         began_us = self._control.started_us()
         fresh = self._fresh(whole=True)
-        roots = {} if self._opening is None else self._opening.roots(fresh)
-        issued_ns = self._clock.utc_ns()
-        self._control.give(self._id, self._grant(issued_ns).to_token(self._key), roots)
+        roots = self._opened(fresh)
+        # Of two grants of one id the later issued counts: a clock that was set back a little must not matter.
+        issued_ns = max(self._clock.utc_ns(), min(self._issued_ns, self._clock.utc_ns() + SKEW_S * SECOND))
+        try:
+            self._control.give(self._id, self._grant(issued_ns).to_token(self._key), roots)
+        except ForbiddenError as error:
+            raise GrantRefusedError(str(error)) from error
         self._given |= fresh
         self._began_us, self._issued_ns = began_us, issued_ns
+
+    def _opened(self, periods: set[UUID]) -> dict[UUID, bytes]:
+        """Return the roots of periods; one that does not open is said once, and keeps nothing else shut.
+
+        Raises:
+            ForbiddenError: the keys at hand open none of them.
+        """
+        if self._opening is None or not periods:
+            return {}
+        roots, refusals = self._opening.roots(periods)
+        for period, refusal in refusals.items():
+            if period not in self._refused:
+                _LOG.warning("some recorded footage cannot be shown: %s", refusal)
+        first = next(iter(refusals.values()), None)
+        if isinstance(first, ForbiddenError) and not roots and not self._given:
+            raise first
+        self._refused |= refusals.keys()
+        return roots
 
     def _grant(self, now_ns: int) -> Grant:
         sight, issued = self._sight, now_ns // SECOND

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -114,19 +113,25 @@ class StoredPeriods:
         with KeyStore(self.directory / KEYS, write=False) as store:
             return PeriodKeys(self._root(store, period_id))
 
-    def roots(self, periods: Iterable[UUID]) -> dict[UUID, bytes]:
-        """Return the roots of periods, for whoever is to open them elsewhere; those destroyed meanwhile are left out.
+    def roots(self, periods: Iterable[UUID]) -> tuple[dict[UUID, bytes], dict[UUID, OvertError]]:
+        """Return the roots of periods, for whoever is to open them elsewhere, and why some cannot be opened.
+
+        Those that were destroyed meanwhile are in neither.
 
         Raises:
-            ForbiddenError: these private keys do not open one of them.
-            CorruptError, InvalidError, UnavailableError: one cannot be read.
+            CorruptError, InvalidError, UnavailableError: the file of keys cannot be read.
         """
         found: dict[UUID, bytes] = {}
+        refused: dict[UUID, OvertError] = {}
         with KeyStore(self.directory / KEYS, write=False) as store:
             for period_id in periods:
-                with suppress(MissingError):
+                try:
                     found[period_id] = self._root(store, period_id)
-        return found
+                except MissingError:
+                    continue
+                except OvertError as error:
+                    refused[period_id] = error
+        return found, refused
 
     def _root(self, store: KeyStore, period_id: UUID) -> bytes:
         stored = store.get(period_id)

@@ -26,6 +26,8 @@ CROWDED_TICK_NS: Final = 2 * TICK_NS
 UNWATCHED_TICK_NS: Final = 4 * TICK_NS
 """And longer still while nobody watches and everything comes by TCP: at 64 it saves a fifth of what capture costs then,
 since a read brings two frames. A frame is stored 40 ms later, and a kill costs 40 ms more."""
+SHORT_FRAGMENT_MS: Final = 400
+"""With longer fragments, the longest tick would let a kill cost more than 0.6 s."""
 
 
 class Store(Protocol):
@@ -207,7 +209,8 @@ class Capturing:
     def _set_tick(self) -> None:
         tick_ns = self._tick_ns
         if len(self._captures) > CROWD:
-            hurry = self._watched or self._reactor.hasty
+            long = any(camera.target_fragment_ms > SHORT_FRAGMENT_MS for camera in self._cameras.values())
+            hurry = self._watched or self._reactor.hasty or long
             tick_ns = max(tick_ns, CROWDED_TICK_NS if hurry else UNWATCHED_TICK_NS)
         self._reactor.tick_ns = tick_ns
 

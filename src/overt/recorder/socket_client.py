@@ -54,8 +54,10 @@ class SocketClient:
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """Send a request, `body` as JSON; return the answer's JSON, None where there is no content.
 
+        An answer of another status than 2xx that is no refusal (health of a recorder that is failing) is an answer.
+
         Raises:
-            UnavailableError: nobody listens there, or does not answer.
+            UnavailableError: nobody listens there, or does not answer, or is no recorder.
             OvertError: the recorder's own, of the kind and with the words that it answers.
         """
         connection = _UnixConnection(self._path)
@@ -76,10 +78,12 @@ class SocketClient:
             except ValueError as error:
                 msg = f"what answers at {self._path} is no recorder"
                 raise UnavailableError(msg) from error
-        if answer.status >= http.client.BAD_REQUEST:
-            refusal = told.get("error", {}) if isinstance(told, dict) else {}
-            kind = _KINDS.get(refusal.get("kind", ""), UnavailableError)
-            raise kind(refusal.get("message") or f"{method} {path} was answered {answer.status}")
+        refusal = told.get("error") if isinstance(told, dict) else None
+        if isinstance(refusal, dict):
+            raise _KINDS.get(str(refusal.get("kind")), UnavailableError)(str(refusal.get("message")))
+        if answer.status >= http.client.BAD_REQUEST and not isinstance(told, dict):
+            msg = f"{method} {path} was answered {answer.status} at {self._path}"
+            raise UnavailableError(msg)
         return told
 
 
@@ -101,4 +105,8 @@ class MediaControl:
 
     def started_us(self) -> int:
         """Return since when the media process runs: when another than before, grants have to be given anew."""
-        return int(self._client.get("/status")["started_us"])
+        told = self._client.get("/status")
+        if not isinstance(told, dict) or not isinstance(told.get("started_us"), int):
+            msg = "what answers at media.sock is no media process"
+            raise UnavailableError(msg)
+        return int(told["started_us"])

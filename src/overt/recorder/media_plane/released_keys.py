@@ -16,7 +16,7 @@ from overt.sealing.ratchet import MessageKeys, PeriodKeys
 OpenPeriod = Callable[[UUID], MessageKeys]
 """Gives the keys of a period; raises `ForbiddenError` for one that was not released."""
 MAX_PERIODS: Final = 65_536
-"""Periods under all grants together: about a month of 64 cameras with two streams, some tens of megabytes."""
+"""Periods under all grants together: three weeks of 64 cameras with two streams, some tens of megabytes."""
 STEP: Final = 64
 """Keys that are taken under one turn of the lock."""
 

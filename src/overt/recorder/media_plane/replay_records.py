@@ -41,15 +41,21 @@ def span_facts(reader: FootageReader, key: StreamKey, start_ns: int, end_ns: int
 
     `first_us`: before this moment nothing was ever recorded, and nothing is known.
     """
-    spans, gaps = [], []
+    spans: list[dict[str, int]] = []
+    gaps: list[dict[str, Any]] = []
+    until_ns = min(end_ns, now_ns)
+    lasting = {each.gap_id for each in reader.index.gaps(key, start_ns, until_ns) if each.end_ns is None}
     for each in reader.spans(key, start_ns, end_ns, now_ns=now_ns):
-        ends = {"start_us": each.start_ns // MICROSECOND, "end_us": (each.end_ns or end_ns) // MICROSECOND}
+        start_us, last_ns = each.start_ns // MICROSECOND, each.end_ns or until_ns
         if isinstance(each, Gap):
-            gaps.append({**ends, "cause": each.cause.value, "detail": each.detail})
+            lasts = each.gap_id in lasting and last_ns >= until_ns
+            end_us = None if lasts else last_ns // MICROSECOND
+            gaps.append({"start_us": start_us, "end_us": end_us, "cause": each.cause.value, "detail": each.detail})
         else:
-            spans.append(ends)
+            spans.append({"start_us": start_us, "end_us": last_ns // MICROSECOND})
     first_ns = reader.index.begins(key)
-    first_us = None if first_ns is None else first_ns // MICROSECOND
+    # Of what lies outside the span nothing is told: it need not be open to whoever asks.
+    first_us = None if first_ns is None or first_ns >= until_ns else max(first_ns, start_ns) // MICROSECOND
     return {"spans": spans, "gaps": gaps, "first_us": first_us, "now_us": now_ns // MICROSECOND}
 
 
