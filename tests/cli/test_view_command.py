@@ -130,7 +130,7 @@ def test_a_link_with_the_sites_key_shows_live_and_recorded_pictures_to_one_page(
             kinds = records_of(answer.content)
             assert kinds.count(RecordKind.FRAGMENT) >= 2
             assert kinds[-1] == RecordKind.END
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGHUP)  # the terminal is closed
             assert process.wait(20) == 0
             assert page.http.get("/session").status_code in {401, 403}, "with the command, everything ends"
 

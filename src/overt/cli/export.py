@@ -14,6 +14,7 @@ from overt.cli.moments import moment, shown, time_zone
 from overt.cli.options import JsonOption, TimeZoneOption
 from overt.cli.output import Output, duration, plain, size
 from overt.cli.passphrase import VARIABLE, read_passphrase
+from overt.cli.record import guard_process
 from overt.clock import SECOND, SystemClock
 from overt.contract.instant import from_iso
 from overt.errors import CorruptError, InvalidError, MissingError
@@ -56,6 +57,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a span of footage as MP4 with a manifest; exit code 7 if part of it could not be opened."""
+    guard_process()
     output = Output(as_json=as_json)
     zone, now_ns = time_zone(timezone), SystemClock().utc_ns()
     start_ns, end_ns = moment(start, now_ns, zone), moment(end, now_ns, zone)

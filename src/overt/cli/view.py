@@ -112,7 +112,7 @@ def view(
     ended = threading.Event()
     link = ViewingLink(MediaControl(directory / CONTROL_SOCKET), signer, site, sight, opening, clock)
     try:
-        with logging_shown(output), signals(ended, lambda: None), link:
+        with logging_shown(output), signals(ended, ended.set), link:
             _show(output, link.url(base), sight, zone)
             while not link.over and not ended.wait(LOOK_S):
                 pass
