@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import time
@@ -104,12 +105,26 @@ class Page:
     def __exit__(self, *_: object) -> None:
         self.http.close()
 
+    def open_again(self) -> None:
+        """Begin the session anew, with the same secret, as soon as the recorder takes it."""
+        deadline = time.monotonic() + LIMIT_S
+        while True:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+            try:
+                answer = self.http.post("/session", json=json.loads(self.opening.request.content))
+            except httpx.TransportError:
+                continue
+            if answer.status_code == 201:
+                self.http.headers["authorization"] = f"Bearer {answer.json()['token']}"
+                return
+
     def fragments(self, camera: str, start_ns: int, end_ns: int) -> httpx.Response:
         return self.http.get(f"/cameras/{camera}/main/fragments", params={"from": start_ns, "to": end_ns})
 
     def recorded(self, camera: str) -> tuple[int, int]:
         """The span of the newest footage, in nanoseconds."""
-        now = self.session["now_us"] * 1000
+        now = self.http.get("/session").json()["now_us"] * 1000
         answer = self.http.get(f"/cameras/{camera}/main/spans", params={"from": now - 3600 * SECOND, "to": now})
         span = answer.json()["spans"][-1]
         return span["start_us"] * 1000, span["end_us"] * 1000
@@ -159,17 +174,7 @@ def test_a_link_for_recorded_footage_opens_no_second_more(site: Site, grant_key:
 def test_a_media_process_that_dies_is_given_the_grant_again(site: Site, grant_key: Path, recorder: Recorder) -> None:
     with viewing(site, grant_key, "--key", site.key) as (told, _), Page(told["link"]) as page:
         os.kill(recorder.health()["media"]["pid"], signal.SIGKILL)
-        secret_again = json.loads(page.opening.request.content)
-        deadline = time.monotonic() + LIMIT_S
-        while True:
-            assert time.monotonic() < deadline
-            try:
-                answer = page.http.post("/session", json=secret_again)
-            except httpx.TransportError:
-                continue
-            if answer.status_code == 201:
-                break
-        page.http.headers["authorization"] = f"Bearer {answer.json()['token']}"
+        page.open_again()
         start, end = page.recorded("yard")
         assert page.fragments("yard", start, min(end, start + SECOND)).status_code == 200
 
@@ -292,3 +297,28 @@ def test_the_demo_prints_a_link_that_shows_its_cameras(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         process.stdout.read()
     assert process.returncode == 0
+
+
+def test_a_recorder_that_is_restarted_is_given_the_grant_again(tmp_path: Path, grant_key: Path) -> None:
+    site = make_site(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    settings = f'grant_keys = ["{public_text(read_grant_key(grant_key))}"]\nmedia_listen = "127.0.0.1:{port}"'
+    with cameras("yard") as simulator:
+        configuration = site.folder / "recorder.toml"
+        configuration.write_text(toml_of(addresses(simulator), recorder=settings))
+        with Recorder(site, configuration) as first:
+            first.wait_recording()
+            with viewing(site, grant_key, "--key", site.key) as (told, _), Page(told["link"]) as page:
+                start, end = page.recorded("yard")
+                assert first.stop() == 0
+                with Recorder(site, configuration) as second:
+                    second.wait_recording()
+                    page.open_again()
+                    assert page.fragments("yard", start, min(end, start + SECOND)).status_code == 200, "from before"
+                    deadline = time.monotonic() + LIMIT_S
+                    while page.recorded("yard")[0] <= end:
+                        assert time.monotonic() < deadline, "nothing from after"
+                        time.sleep(0.1)
+                    start, end = page.recorded("yard")
+                    assert page.fragments("yard", start, end).status_code == 200, "and from after"
