@@ -137,7 +137,7 @@ def test_ffmpeg_records_the_demo_without_losing_a_frame(tmp_path: Path, transpor
     with Simulator(demo_persona()) as simulator:
         running = []
         for camera in simulator:
-            out = tmp_path / f"{camera.path}.{camera.codec}"
+            out = tmp_path / f"{camera.path.replace('/', '-')}.{camera.codec}"
             form = ["-f", "hevc" if camera.codec == "h265" else "h264", str(out)]
             url = simulator.url(camera.path, credentials=True)
             command = [ffmpeg, "-v", "error", "-rtsp_transport", transport, "-i", url, "-t", "4"]
