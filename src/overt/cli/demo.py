@@ -70,7 +70,7 @@ def demo(
     *,
     seconds: Annotated[
         float | None,
-        typer.Option(min=1, help="Stop after so many seconds. [until Ctrl-C; 30 without a terminal]"),
+        typer.Option(min=1, help="Stop after so many seconds. (until Ctrl-C if not given; 30 without a terminal)"),
     ] = None,
     footage: Annotated[
         Path, typer.Option(metavar="DIR", help="Directory for the demo's footage and key; continued if it exists.")

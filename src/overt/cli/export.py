@@ -11,7 +11,7 @@ from rich.text import Text
 
 from overt.cli.clip import Exported, Request, export_clip
 from overt.cli.moments import moment, shown, time_zone
-from overt.cli.options import JsonOption, TimeZoneOption
+from overt.cli.options import JsonOption, PassphraseFilesOption, RecoveryOption, TimeZoneOption
 from overt.cli.output import Output, duration, plain, size
 from overt.cli.passphrase import VARIABLE, read_passphrase
 from overt.cli.record import guard_process
@@ -40,19 +40,8 @@ def export(
         list[Path], typer.Option(metavar="FILE", help="Key file of the custodian; with four eyes, give both.")
     ],
     stream: Annotated[str, typer.Option(metavar="NAME", help="Stream: main or sub.")] = MAIN,
-    passphrase_file: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="File whose first line is the passphrase, one a key; else OVERT_PASSPHRASE, else a prompt.",
-        ),
-    ] = None,
-    recovery: Annotated[
-        bool,
-        typer.Option(
-            "--recovery", help="Open the key by its recovery code (from the file, OVERT_RECOVERY_CODE or a prompt)."
-        ),
-    ] = False,
+    passphrase_file: PassphraseFilesOption = None,
+    recovery: RecoveryOption = False,
     timezone: TimeZoneOption = None,
     as_json: JsonOption = False,
 ) -> None:

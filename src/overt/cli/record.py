@@ -60,7 +60,8 @@ def record(
     listen: Annotated[
         str | None,
         typer.Option(
-            metavar="HOST:PORT", help="Address of /health, /streams, /metrics and /facts, or 'off'. [127.0.0.1:9470]"
+            metavar="HOST:PORT",
+            help="Address of /health, /streams, /metrics and /facts, or 'off'. (127.0.0.1:9470 if not given)",
         ),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=0, max=256, help="Capture processes; 0: one per core.")] = None,

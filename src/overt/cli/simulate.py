@@ -20,7 +20,9 @@ from overt.simulator.simulator import CameraControl, Simulator
 def simulate(
     persona: Annotated[Path, typer.Argument(metavar="PERSONA.yaml", help="File that describes the cameras.")],
     *,
-    seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so many seconds. [until Ctrl-C]")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="Stop after so many seconds. (until Ctrl-C if not given)")
+    ] = None,
     show_passwords: Annotated[
         bool, typer.Option("--show-passwords", help="Print URLs with user and password.")
     ] = False,

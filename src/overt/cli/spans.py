@@ -67,7 +67,7 @@ def spans(
     start: Annotated[
         str | None, typer.Option("--from", metavar="T", help="From this moment on: ISO 8601, 'now', '-5m'.")
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="T", help="Up to this moment. [now]")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="T", help="Up to this moment. (now if not given)")] = None,
     timezone: TimeZoneOption = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
     as_json: JsonOption = False,

@@ -13,7 +13,7 @@ from rich.text import Text
 from overt.cli.export import open_keys
 from overt.cli.grant_keys import public_text, read_grant_key
 from overt.cli.moments import moment, shown, time_zone
-from overt.cli.options import JsonOption, TimeZoneOption
+from overt.cli.options import JsonOption, PassphraseFilesOption, RecoveryOption, TimeZoneOption
 from overt.cli.output import Output
 from overt.cli.record import guard_process, logging_shown, signals
 from overt.cli.viewing_link import GrantRefusedError, Sight, ViewingLink
@@ -40,27 +40,24 @@ def view(
         Path, typer.Option(metavar="FILE", help="Key that signs grants; the recorder knows its public half.")
     ],
     camera: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A camera; may be given many times. [all of them]")
+        list[str] | None, typer.Option(metavar="NAME", help="A camera; may be given many times. (all if not given)")
     ] = None,
     person: Annotated[str, typer.Option(help="Who the link is for.")] = "",
     key: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help="Key file of the custodian, to look back; with four eyes, give both."),
     ] = None,
-    passphrase_file: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="File whose first line is the passphrase, one a key; else OVERT_PASSPHRASE, else a prompt.",
-        ),
-    ] = None,
-    recovery: Annotated[bool, typer.Option("--recovery", help="Open the key by its recovery code.")] = False,
+    passphrase_file: PassphraseFilesOption = None,
+    recovery: RecoveryOption = False,
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="T", help="With --key: recorded footage from this moment on. [-24h]"),
+        typer.Option(
+            "--from", metavar="T", help="With --key: recorded footage from this moment on. (-24h if not given)"
+        ),
     ] = None,
     end: Annotated[
-        str | None, typer.Option("--to", metavar="T", help="With --key: up to this moment. [as it is recorded]")
+        str | None,
+        typer.Option("--to", metavar="T", help="With --key: up to this moment. (as it is recorded if not given)"),
     ] = None,
     live: Annotated[bool, typer.Option("--live/--no-live", help="Live pictures, and the last ten minutes.")] = True,
     minutes: Annotated[

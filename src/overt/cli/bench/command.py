@@ -29,7 +29,8 @@ def capture(
     seconds: Annotated[float, typer.Option(min=1, help="Length of the window that is measured.")] = 30,
     warm_up: Annotated[float, typer.Option(min=0, help="Seconds of recording before it.")] = 5,
     source: Annotated[
-        Path | None, typer.Option(metavar="FILE.mp4", help="What the cameras film. [640x480, 25 frames/s, 4 Mb/s]")
+        Path | None,
+        typer.Option(metavar="FILE.mp4", help="What the cameras film. (640x480, 25 frames/s, 4 Mb/s if not given)"),
     ] = None,
     workers: Annotated[
         int, typer.Option(min=0, max=256, help="Capture processes; 0: as many as overt record chooses.")
