@@ -90,11 +90,18 @@ function mayPlay(codecs: string): boolean {
   return codecs === "" || playable(codecs.split(",")[0] ?? "");
 }
 
-/** A moment, or where nobody recorded then, one in the footage next to it: its beginning, or `before` seconds from its end. */
+/** Cameras of one recorder begin within moments of each other. */
+const TOGETHER_S = 2;
+
+/**
+ * A moment, or where nobody recorded then, one in the footage next to it: its beginning (of all the cameras that begin about
+ * then, the last), or `before` seconds from its end.
+ */
 export function nearestTo(at: number, recordings: readonly Recordings[], before: number): number {
   if (recordings.some((each) => each.spanAt(at) !== undefined)) return at;
-  const near = recordings
-    .flatMap((each) => each.spans)
-    .map(({ start, end }) => (start > at ? start : Math.max(start, end - before)));
-  return near.sort((a, b) => Math.abs(a - at) - Math.abs(b - at))[0] ?? at;
+  const spans = recordings.flatMap((each) => each.spans);
+  const near = spans.map(({ start, end }) => (start > at ? start : Math.max(start, end - before)));
+  const nearest = near.sort((a, b) => Math.abs(a - at) - Math.abs(b - at))[0] ?? at;
+  const together = spans.filter(({ start }) => start >= nearest && start - nearest < TOGETHER_S);
+  return Math.max(nearest, ...together.map(({ start }) => start));
 }
