@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from overt.clock import SECOND, Clock
 from overt.contract.grant import (
-    MAX_LIFETIME_S,
     SECRET_SIZE,
     SKEW_S,
     Binding,
@@ -58,7 +57,7 @@ class Sight:
     """What a link lets its holder see."""
 
     person: str
-    """Who it is for, as the page and the recorder's log call them."""
+    """Who it is for, as the page calls them."""
     cameras: tuple[str, ...]
     live_from_ns: int
     """Live pictures, and instant replay of the ring back to this moment."""
@@ -226,7 +225,7 @@ class ViewingLink:
 
     def _grant(self, now_ns: int) -> Grant:
         sight, issued = self._sight, now_ns // SECOND
-        expires = issued + min(LIFETIME_S, MAX_LIFETIME_S)
+        expires = issued + LIFETIME_S
         if sight.until_ns is not None:
             expires = max(issued + 1, min(expires, sight.until_ns // SECOND))
         may = []

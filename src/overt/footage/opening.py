@@ -129,6 +129,8 @@ class StoredPeriods:
                     found[period_id] = self._root(store, period_id)
                 except MissingError:
                     continue
+                except UnavailableError:
+                    raise  # the file as a whole: later it may all be well
                 except OvertError as error:
                     refused[period_id] = error
         return found, refused
