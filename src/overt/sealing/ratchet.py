@@ -12,6 +12,7 @@ A recorder keeps only the state after the last key: whoever takes its memory can
 from __future__ import annotations
 
 import hashlib
+import hmac
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,12 +27,6 @@ MAX_MESSAGES: Final = 1 << 18
 CHECKPOINT: Final = 256
 """Every so many steps a reader remembers the state, so that going back costs at most this many steps."""
 
-_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
-_INNER_REST: Final = b"\x36" * 32
-_OUTER_REST: Final = b"\x5c" * 32
-"""HMAC's pads, behind a key of half a block."""
-
 _FRAGMENT: Final = b"overt footage v1 fragment\x01"
 _NEXT: Final = b"overt footage v1 next\x01"
 _PERIOD_COMMITMENT: Final = b"overt footage v1 commitment\x01"
@@ -39,13 +34,11 @@ _KEY_COMMITMENT: Final = b"overt footage v1 key commitment\x01"
 
 
 def _expand(key: bytes, info_and_counter: bytes) -> bytes:
-    """Return HKDF-Expand(key, info, 32) of a 32-byte key: for one block of output, T(1) = HMAC(key, info ‖ 0x01).
+    """Return HKDF-Expand(key, info, 32): for one block of output, T(1) = HMAC(key, info ‖ 0x01).
 
-    HMAC is written out (RFC 2104 §2) because OpenSSL's looks its algorithm up anew for each key, which between two
-    fragments, when no cache is warm, takes ten times what the hashing does.
+    Written with the standard library's HMAC because it takes half the time of building an HKDF object per step.
     """
-    inner = hashlib.sha256(key.translate(_INNER) + _INNER_REST + info_and_counter).digest()
-    return hashlib.sha256(key.translate(_OUTER) + _OUTER_REST + inner).digest()
+    return hmac.digest(key, info_and_counter, hashlib.sha256)
 
 
 def period_commitment(root: bytes) -> bytes:
@@ -103,8 +96,8 @@ class KeyPeriod:
             msg = f"key period {self.period_id} has given all its {MAX_MESSAGES} keys: begin another period"
             raise ConflictError(msg)
         state = self._state
-        key = _expand(state, _FRAGMENT)
-        self._state = _expand(state, _NEXT)
+        key = hmac.digest(state, _FRAGMENT, hashlib.sha256)
+        self._state = hmac.digest(state, _NEXT, hashlib.sha256)
         self.next_index = index + 1
         return index, key
 
