@@ -56,6 +56,14 @@ def film(path: Path, width: int, height: int, bits_per_second: int, rate: int = 
         container.mux(stream.encode(None))
 
 
+def clips(folder: Path) -> tuple[Path, Path]:
+    """Make the main stream and the substream of a camera: 1280x720 at 2 Mb/s, 640x360 at 0.5 Mb/s."""
+    main, sub = folder / "main.mp4", folder / "sub.mp4"
+    film(main, 1280, 720, 2_000_000)
+    film(sub, 640, 360, 500_000)
+    return main, sub
+
+
 def _fill(plane: av.video.plane.VideoPlane, rows: bytes, width: int) -> None:
     """Copy rows into a plane whose lines may be longer."""
     if plane.line_size == width:

@@ -15,7 +15,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from barcode import FRAMES, READ, film
+from barcode import FRAMES, READ, clips
 from page_rig import NUMBERS, Cameras, ServedSite, filming, launch, may, served, shown
 
 TILE = (
@@ -124,9 +124,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=asked.work) as folder:
-        main_clip, sub_clip = Path(folder, "main.mp4"), Path(folder, "sub.mp4")
-        film(main_clip, 1280, 720, 2_000_000)
-        film(sub_clip, 640, 360, 500_000)
+        main_clip, sub_clip = clips(Path(folder))
         names = [f"camera-{number:02d}" for number in range(1, max(asked.tiles) + 1)]
         with (
             filming(names, main_clip, sub_clip) as cameras,

@@ -23,7 +23,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from barcode import film
+from barcode import clips
 from overt.contract.grant import to_text
 from overt.recorder.media_plane.live_socket import PROTOCOL, TOKEN_PREFIX
 from page_rig import Cameras, Recorder, ServedSite, Site, filming, may, served, stored
@@ -123,9 +123,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=asked.work) as folder:
-        main_clip, sub_clip = Path(folder, "main.mp4"), Path(folder, "sub.mp4")
-        film(main_clip, 1280, 720, 2_000_000)
-        film(sub_clip, 640, 360, 500_000)
+        main_clip, sub_clip = clips(Path(folder))
         names = [f"camera-{number:02d}" for number in range(1, asked.cameras + 1)]
         with filming(names, main_clip, sub_clip) as cameras, served(Path(folder), cameras) as (site, recorder, place):
             for count in asked.viewers:
