@@ -199,7 +199,8 @@ STATES: Final = """() => {
 """Notes every change of a tile's state, with its time in milliseconds since the Unix epoch."""
 LOOK: Final = """() => {
   const review = document.querySelector("overt-review");
-  const {playback} = review;
+  const playback = review?.playback;
+  if (!playback) return null;
   const {clock} = playback;
   const tiles = [...review.renderRoot.querySelectorAll("overt-review-tile")].map((tile) => {
     const {player} = tile;
@@ -212,7 +213,9 @@ LOOK: Final = """() => {
   return {at: clock.time, rate: clock.rate, playing: clock.playing, markIn: review.markIn ?? null,
     markOut: review.markOut ?? null, tiles};
 }"""
-"""How looking back stands: the clock, and of each tile its state and the moment of the frame on the screen."""
+"""How looking back stands: the clock, and of each tile its state and the moment of the frame on the screen.
+
+Null before the page knows what may be looked at."""
 
 
 class Screen:
@@ -283,8 +286,8 @@ class Screen:
 
     def until_look(self, condition: str, seconds: float = 0) -> dict[str, Any]:
         """Wait until a condition of `look`, in JavaScript with `look`, `tile` (the first) and `tiles`, holds."""
-        look = f"const look = ({LOOK})(); const {{tiles}} = look; const [tile] = tiles;"
-        script = f"() => {{ {look} return ({condition}) && look; }}"
+        look = f"const look = ({LOOK})(); if (!look?.tiles.length) return false; const {{tiles}} = look;"
+        script = f"() => {{ {look} const [tile] = tiles; return ({condition}) && look; }}"
         found: dict[str, Any] = self.until(script, seconds=seconds)
         return found
 
@@ -302,7 +305,7 @@ class Screen:
     def settled(self) -> dict[str, Any]:
         """Wait until every tile shows the clock's moment or says why not."""
         return self.until_look(
-            "tiles.length > 0 && tiles.every((each) => each.kind === 'gap' || each.kind === 'damage' ||"
+            "tiles.every((each) => each.kind === 'gap' || each.kind === 'damage' ||"
             " each.kind === 'future' || (each.kind === 'picture' && Math.abs(each.moment - look.at) < 0.5))"
         )
 
