@@ -49,5 +49,5 @@ format: $(READY)
 	$(BIN)/ruff format src tests bench hatch_build.py
 
 clean:
-	rm -rf web/node_modules web/.building src/overt/recorder/media_plane/static
+	rm -rf web/node_modules web/.building src/overt/recorder/media_plane/static src/overt/control/static
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

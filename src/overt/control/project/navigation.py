@@ -1,0 +1,52 @@
+"""Where somebody may go: the entries at the head of each page, and the page that is shown first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from overt.control.people.actions import Action
+from overt.control.people.gate import for_anyone_signed_in
+from overt.control.people.rights import Rights, rights_of
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One of the main pages."""
+
+    words: str
+    url_name: str
+    actions: tuple[Action, ...] = ()
+    """Shown to who may do one of these somewhere; empty: to everybody."""
+
+
+ENTRIES: Final = (
+    Entry(
+        "Sites and cameras",
+        "estate:cameras",
+        (Action.CHANGE_CAMERAS, Action.INSPECT, Action.PLAN, Action.LIVE, Action.READ_LEDGER),
+    ),
+)
+"""The main pages, from the left."""
+
+
+def entries_for(rights: Rights, path: str) -> list[dict[str, Any]]:
+    """Return the entries for somebody as the navigation macro takes them, that of `path` marked."""
+    found = []
+    for each in ENTRIES:
+        if each.actions and not any(rights.anywhere(action) for action in each.actions):
+            continue
+        address = reverse(each.url_name)
+        here = path == address or path.startswith(address.rstrip("/") + "/")
+        found.append({"text": each.words, "href": address, "active": here, "current": path == address})
+    return found
+
+
+@for_anyone_signed_in
+def first(request: HttpRequest) -> HttpResponse:
+    """Send somebody to the first page that they may see."""
+    entries = entries_for(rights_of(request.user), request.path)
+    return HttpResponseRedirect(entries[0]["href"] if entries else reverse("people:account"))

@@ -1,0 +1,42 @@
+"""People, sites and cameras of a council that is not there."""
+
+from __future__ import annotations
+
+from django.test import Client
+
+from overt.control.estate.models import Camera, Site
+from overt.control.people.actions import Action
+from overt.control.people.models import Appointment, Person, Role, SiteGroup
+
+PASSWORD = "correct horse battery staple"
+
+
+def person_with(
+    *actions: Action, group: SiteGroup | None = None, name: str = "Robin Field", **fields: object
+) -> Person:
+    """Make somebody who may do these, at a group or everywhere."""
+    email = f"{name.lower().replace(' ', '.')}@northshire.example"
+    person = Person.objects.create_user(email, name, PASSWORD, **fields)
+    if actions:
+        role = Role.objects.create(name=f"{name}'s role", actions=[each.value for each in actions])
+        Appointment.objects.create(person=person, role=role, group=group)
+    return person
+
+
+def signed_in(person: Person) -> Client:
+    """Return a browser of somebody who has signed in; it speaks HTTPS."""
+    client = Client()
+    client.defaults["wsgi.url_scheme"] = "https"
+    client.force_login(person)
+    return client
+
+
+def site_in(group: str = "Town centre", name: str = "Market Hall") -> Site:
+    """Make a site, and its group unless it is there."""
+    found, _ = SiteGroup.objects.get_or_create(name=group)
+    return Site.objects.create(name=name, group=found)
+
+
+def camera_at(site: Site, key: str = "market", **fields: object) -> Camera:
+    """Make a camera that is still being set up."""
+    return Camera.objects.create(site=site, key=key, name=fields.pop("name", key.title()), **fields)

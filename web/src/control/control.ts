@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every light page loads: the behaviour of GOV.UK Frontend's components.
+
+import { initAll } from "govuk-frontend";
+
+document.body.classList.add("js-enabled", "govuk-frontend-supported");
+initAll();
