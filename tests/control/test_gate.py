@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from control_rig import person_with, signed_in
 from django.test import Client
 
+from control_rig import person_with, signed_in
 from overt.control.people.actions import Action
 
 

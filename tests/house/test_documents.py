@@ -166,7 +166,8 @@ def test_every_kind_of_error_is_in_the_reference() -> None:
 
 def test_every_module_says_what_it_is_for() -> None:
     assert MODULES
-    silent = [path for path in MODULES if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))]
+    ours = [path for path in MODULES if path.parent.name != "migrations"]  # those are written by Django
+    silent = [path for path in ours if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))]
     assert not [str(path.relative_to(SOURCE)) for path in silent]
 
 
@@ -179,7 +180,7 @@ def test_every_room_is_in_the_plan() -> None:
 
 def test_modules_that_the_plan_names_exist() -> None:
     text = (DOCS / "design" / "rooms.md").read_text(encoding="utf-8")
-    named = re.findall(r"`((?:cli|contract|footage|ledger|media|recorder|sealing|simulator)(?:\.\w+)+)`", text)
+    named = re.findall(r"`((?:cli|contract|control|footage|ledger|media|recorder|sealing|simulator)(?:\.\w+)+)`", text)
     assert named
     for name in named:
         path = SOURCE.joinpath(*name.split("."))

@@ -72,6 +72,10 @@ class ControlSettings(BaseModel):
     """HOST:PORT of the pages."""
     names: Annotated[tuple[str, ...], Field(max_length=32)] = ()
     """Host names by which browsers call it, besides localhost; the first stands in links that it sends."""
+    footage: Path | None = None
+    """Footage directory of this machine's recorder, where its sockets are; by default `footage` in `data`."""
+    media_port: Annotated[int, Field(ge=0, le=65535)] = 8444
+    """Port at which browsers reach the recorder's media plane, under the name by which they reach the pages."""
     certificate: Path | None = None
     """PEM file: the certificate and those that lead to its root. Without one, it makes its own."""
     private_key: Path | None = None
@@ -123,6 +127,22 @@ class ControlSettings(BaseModel):
     def secrets(self) -> Path:
         """Directory of the control room's own keys."""
         return self.data / "secrets"
+
+    @property
+    def recorder_socket(self) -> Path:
+        """Unix socket of the recorder: health, facts, assignments."""
+        return (self.footage or self.data / "footage") / "recorder.sock"
+
+    @property
+    def media_socket(self) -> Path:
+        """Unix socket of its media process: grants."""
+        return (self.footage or self.data / "footage") / "media.sock"
+
+    @property
+    def media_origins(self) -> tuple[str, ...]:
+        """Origins at which a page may ask for pictures, those of WebSockets among them."""
+        schemes = ("http", "ws") if self.plain_http else ("https", "wss")
+        return tuple(f"{scheme}://{host}:{self.media_port}" for host in self.hosts for scheme in schemes)
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -172,7 +172,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:", "blob:"],
         "media-src": [SELF, "blob:"],
         "font-src": [SELF],
-        "connect-src": [SELF],
+        "connect-src": [SELF, *CONTROL.media_origins],
         "worker-src": [SELF],
         "form-action": [SELF],
         "base-uri": [NONE],
