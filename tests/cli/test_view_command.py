@@ -26,12 +26,12 @@ from overt.cli.grant_keys import public_text, read_grant_key
 from overt.cli.viewing_link import GrantRefusedError, Sight, ViewingLink
 from overt.clock import SystemClock
 from overt.contract.grant import to_text
+from overt.contract.socket_client import MediaControl, SocketClient
 from overt.errors import ForbiddenError, InvalidError, MissingError, UnavailableError
 from overt.footage.opening import StoredPeriods
 from overt.footage.reading import FootageReader
 from overt.media.records import RecordKind
 from overt.recorder.media_plane.process import CONTROL_SOCKET
-from overt.recorder.socket_client import MediaControl, SocketClient
 from recorder_rig import OVERT, PASSPHRASE, Recorder, Site, addresses, cameras, make_site, overt, overt_json, toml_of
 
 SECOND = 1_000_000_000

@@ -20,12 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from live_rig import CAM, LiveRig, Watcher, hub_at, live_rig, recording, serve_hub, until
+from overt.contract import local_socket
 from overt.errors import InvalidError, UnavailableError
 from overt.footage.opening import OpenedFragment
 from overt.footage.reading import FootageReader
 from overt.media.boxes import read_fragment
 from overt.media.records import RecordKind, RecordParser, record
-from overt.recorder import live, local_socket
+from overt.recorder import live
 from overt.recorder.live_wire import SOCKET_NAME, VERSION, Wire, pack_states, unpack_states
 from overt.recorder.media_plane import worker_link
 from overt.sealing.ratchet import RingState

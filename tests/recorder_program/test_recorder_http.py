@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from overt.contract import local_socket
 from overt.contract.assignment import MAX_MESSAGE, Assignment
 from overt.contract.fact import ClockStepped, Fact, new_fact
 from overt.errors import UnavailableError
-from overt.recorder import local_socket
 from overt.recorder.configuration import camera_argument
 from overt.recorder.health import RecorderHealth, StreamHealth
 from overt.recorder.http import Endpoint, HttpPlane, application, bind_tcp, names_of

@@ -28,12 +28,12 @@ from typing import Any, Self
 from unittest import mock
 
 from overt.cli.main import main
+from overt.contract import local_socket
 from overt.contract.instant import from_iso
 from overt.footage.opening import Damage, StoredPeriods
 from overt.footage.reading import FootageReader
 from overt.ids import StreamKey
 from overt.media.boxes import read_fragment
-from overt.recorder import local_socket
 from overt.sealing.custody import create_key_file, open_with_passphrase
 from overt.sealing.recipients_file import write_recipients
 from overt.sealing.roles import Recipients, RoleKey

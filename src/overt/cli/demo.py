@@ -23,13 +23,13 @@ from overt.cli.record import guard_process, logging_shown, run, supervised
 from overt.cli.viewing_link import Sight, ViewingLink
 from overt.clock import SystemClock
 from overt.contract.instant import SECOND, datetime_of
+from overt.contract.socket_client import MediaControl
 from overt.errors import UnavailableError
 from overt.footage.opening import StoredPeriods
 from overt.recorder.configuration import ConfigurationSource
 from overt.recorder.health import RecorderHealth
 from overt.recorder.media_plane.process import CONTROL_SOCKET
 from overt.recorder.program import RecorderProgram
-from overt.recorder.socket_client import MediaControl
 from overt.sealing import custody
 from overt.sealing.recipients_file import write_recipients
 from overt.sealing.roles import Recipients

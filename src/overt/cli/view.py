@@ -19,12 +19,12 @@ from overt.cli.record import guard_process, logging_shown, signals
 from overt.cli.viewing_link import GrantRefusedError, Sight, ViewingLink
 from overt.clock import SECOND, SystemClock
 from overt.contract.instant import to_iso
+from overt.contract.socket_client import MediaControl, SocketClient
 from overt.errors import ForbiddenError, InvalidError, MissingError, UnavailableError
 from overt.footage.marker import read_marker
 from overt.footage.opening import StoredPeriods
 from overt.footage.reading import FootageReader
 from overt.recorder.media_plane.process import CONTROL_SOCKET
-from overt.recorder.socket_client import MediaControl, SocketClient
 
 DEFAULT_MINUTES: Final = 60.0
 RECORDER_SOCKET: Final = "recorder.sock"

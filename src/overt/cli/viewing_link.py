@@ -29,11 +29,11 @@ from overt.contract.grant import (
     to_text,
 )
 from overt.contract.instant import LATEST_NS
+from overt.contract.socket_client import MediaControl
 from overt.errors import ForbiddenError, MissingError, OvertError, UnavailableError
 from overt.footage.opening import StoredPeriods
 from overt.footage.reading import FootageReader
 from overt.ids import new_id
-from overt.recorder.socket_client import MediaControl
 
 LOOK_S: Final = 2.0
 """How often it is looked for key periods that have begun, and for a media process that has begun anew."""

@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from overt.contract import local_socket
 from overt.errors import OvertError
 from overt.ids import StreamKey
 from overt.media.initialisation import initialisation_segment
 from overt.media.records import Record, RecordParser, codecs_of, record
 from overt.media.samples import CodecConfiguration, Fragment, TimedSample
-from overt.recorder import local_socket
 from overt.recorder.capture import LiveState
 from overt.recorder.live_wire import VERSION, Mode, Wire, pack_states
 from overt.sealing.ratchet import RingState

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from overt.clock import Clock, SystemClock
+from overt.contract import local_socket
 from overt.contract.assignment import MAX_MESSAGE, Assignment
 from overt.contract.fact import AssignmentApplied, AssignmentRefused, Fact, new_fact
 from overt.errors import ConflictError, OvertError, UnavailableError
-from overt.recorder import local_socket
 from overt.recorder.configuration import NO_LISTEN, Configuration, ConfigurationSource, diff, split_address
 from overt.recorder.health import FactsHealth, MediaHealth, RecorderHealth
 from overt.recorder.http import Endpoint, HttpPlane, application, bind_tcp, names_of

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from overt.contract.socket_client import SocketClient
 from overt.errors import UnavailableError
 from overt.footage.opening import OpenPeriod, StoredPeriods
 from overt.ids import new_id
-from overt.recorder.socket_client import SocketClient
 from overt.sealing.custody import CUSTODIAN
 from overt.sealing.recipients_file import write_recipients
 from overt.sealing.roles import Recipients, RoleKey

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+from overt.contract import local_socket
 from overt.errors import ForbiddenError, InvalidError, MissingError, OvertError, UnavailableError
 from overt.footage.opening import OpenPeriod
 from overt.ids import StreamKey
 from overt.media.records import MICROSECOND, Record, RecordKind, record
-from overt.recorder import local_socket
 from overt.recorder.live_wire import VERSION, Mode, Wire
 from overt.recorder.media_plane.channel import (
     Channel,

@@ -23,10 +23,10 @@ from typing import Any, Final
 import uvicorn
 
 from overt.clock import SystemClock
+from overt.contract import local_socket
 from overt.contract.grant import read_public_key
 from overt.errors import OvertError, UnavailableError
 from overt.media.records import MICROSECOND
-from overt.recorder import local_socket
 from overt.recorder.http import names_of
 from overt.recorder.media_plane.application import MediaApplication, Place
 from overt.recorder.media_plane.bindings import Bindings

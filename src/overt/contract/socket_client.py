@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+from overt.contract import local_socket
 from overt.contract.grant import to_text
 from overt.errors import (
     ConflictError,
@@ -18,7 +19,6 @@ from overt.errors import (
     OvertError,
     UnavailableError,
 )
-from overt.recorder import local_socket
 
 TIMEOUT_S: Final = 5.0
 MAX_ANSWER: Final = 32 * 1024 * 1024

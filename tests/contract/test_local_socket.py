@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from overt.contract import local_socket
 from overt.errors import UnavailableError
-from overt.recorder import local_socket
 
 
 def test_a_dead_recorders_socket_is_replaced_and_a_living_ones_is_not(tmp_path: Path) -> None:
