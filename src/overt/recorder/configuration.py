@@ -202,15 +202,15 @@ class ConfigurationSource:
             MissingError: if the file, or one that it names, is not there.
             UnavailableError: if it cannot be read.
         """
-        document = {} if self.path is None else _read_toml(self.path)
+        document = {} if self.path is None else read_toml(self.path)
         place = "the command line" if self.path is None else str(self.path)
         base = Path() if self.path is None else self.path.parent
-        _known_keys(document, TOP_KEYS, place, "")
-        settings = _settings(_table(document, "recorder", place), dict(self.overrides), place, base)
-        defaults = _table(document, "defaults", place)
-        _known_keys(defaults, SHARED_KEYS, place, "[defaults]")
-        tables = _table(document, "cameras", place)
-        cameras = [_camera(name, _table(tables, name, place), defaults, place, base) for name in tables]
+        known_keys(document, TOP_KEYS, place, "")
+        settings = _settings(sub_table(document, "recorder", place), dict(self.overrides), place, base)
+        defaults = sub_table(document, "defaults", place)
+        known_keys(defaults, SHARED_KEYS, place, "[defaults]")
+        tables = sub_table(document, "cameras", place)
+        cameras = [_camera(name, sub_table(tables, name, place), defaults, place, base) for name in tables]
         try:
             assignment = Assignment(revision=revision, cameras=(*cameras, *self.cameras))
         except ValidationError as error:
@@ -231,8 +231,13 @@ def camera_argument(text: str) -> CameraAssignment:
     return _camera(name, {"url": url}, {}, "--camera", Path())
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file of bounded size."""
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file of bounded size.
+
+    Raises:
+        MissingError, UnavailableError: it cannot be read.
+        InvalidError: it is too long, or no TOML.
+    """
     try:
         with path.open("rb") as file:
             text = file.read(MAX_FILE + 1)
@@ -252,17 +257,25 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise InvalidError(msg) from error
 
 
-def _table(parent: dict[str, Any], name: str, place: str) -> dict[str, Any]:
-    """Return a table of a table; an absent one is empty."""
-    table = parent.get(name, {})
-    if not isinstance(table, dict):
+def sub_table(parent: dict[str, Any], name: str, place: str) -> dict[str, Any]:
+    """Return a table of a table; an absent one is empty.
+
+    Raises:
+        InvalidError: it is no table.
+    """
+    found = parent.get(name, {})
+    if not isinstance(found, dict):
         msg = f"{place}: '{name}' must be a table"
         raise InvalidError(msg)
-    return table
+    return found
 
 
-def _known_keys(table: dict[str, Any], known: tuple[str, ...], place: str, heading: str) -> None:
-    """Refuse keys that mean nothing: a misspelt one would otherwise be believed to protect."""
+def known_keys(table: dict[str, Any], known: tuple[str, ...], place: str, heading: str) -> None:
+    """Refuse keys that mean nothing: a misspelt one would otherwise be believed to protect.
+
+    Raises:
+        InvalidError: naming the key, one like it, and those that are known.
+    """
     for key in table:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
@@ -293,7 +306,7 @@ def _settings(table: dict[str, Any], overrides: dict[str, object], place: str, b
 def _camera(name: str, table: dict[str, Any], defaults: dict[str, Any], place: str, base: Path) -> CameraAssignment:
     """Build a camera from its table and the defaults."""
     heading = place if place == "--camera" else f"{place}: [cameras.{name}]"
-    _known_keys(table, CAMERA_KEYS, place, f"[cameras.{name}]")
+    known_keys(table, CAMERA_KEYS, place, f"[cameras.{name}]")
     # A user of the camera's own, be it in its address, must not be joined with the password of the defaults.
     own = bool(_CREDENTIALS & table.keys()) or _carries_credentials(table)
     inherited = {key: value for key, value in defaults.items() if not (own and key in _CREDENTIALS)}
