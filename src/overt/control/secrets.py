@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_pem_private_key,
 )
 
@@ -59,6 +60,11 @@ def grant_key(directory: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise CorruptError(f"{path} is a key of another kind: restore it from a backup")
     return key
+
+
+def grant_public_key(directory: Path) -> bytes:
+    """Return the public half of the key that signs grants: 32 raw bytes, which the recorder is told."""
+    return grant_key(directory).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
 @functools.lru_cache(maxsize=16)
