@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from overt.contract import local_socket
@@ -85,6 +89,50 @@ class SocketClient:
             msg = f"{method} {path} was answered {answer.status} at {self._path}"
             raise UnavailableError(msg)
         return told
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodKey:
+    """A key period of footage, and its wrapped key: what `overt.sealing.wraps.WrappedKey.decode` reads."""
+
+    period: UUID
+    camera: str
+    stream: str
+    wrap: bytes = field(repr=False)
+
+
+CAMERAS_AT_ONCE: Final = 100
+
+
+def periods(client: SocketClient, cameras: Sequence[str], from_us: int, to_us: int) -> Iterator[PeriodKey]:
+    """Yield the key periods of cameras' footage in a span, as GET /periods of `recorder.sock` answers, page by page.
+
+    Moments are microseconds since the Unix epoch. Raises as `SocketClient.ask`.
+    """
+    for at in range(0, len(cameras), CAMERAS_AT_ONCE):
+        following: str | None = ""
+        while following is not None:
+            asked = [("camera", camera) for camera in cameras[at : at + CAMERAS_AT_ONCE]]
+            asked += [("from_us", str(from_us)), ("to_us", str(to_us))]
+            asked += [("after", following)] if following else []
+            told = client.get(f"/periods?{urlencode(asked)}")
+            try:
+                page = [
+                    PeriodKey(UUID(each["period"]), each["camera"], each["stream"], _bytes_of(each["wrap"]))
+                    for each in told["periods"]
+                ]
+                following = told["next"]
+            except (KeyError, TypeError, ValueError) as error:
+                msg = (
+                    "what answers at recorder.sock does not know GET /periods: is the recorder as new as this program?"
+                )
+                raise UnavailableError(msg) from error
+            yield from page
+
+
+def _bytes_of(text: str) -> bytes:
+    """Read base64url without padding; raises `ValueError`."""
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
 class MediaControl:

@@ -1,7 +1,8 @@
-"""The recorder's HTTP: health, streams, metrics and facts for reading; the assignment for its control room.
+"""The recorder's HTTP: health, streams, metrics and facts for reading; the assignment and more for its control room.
 
-Over TCP (loopback by default) only what may be read by anyone on the machine is served; PUT /assignments is served on
-the Unix socket alone, whose mode 0600 lets in the recorder's own user. Both run in one thread with one event loop.
+Over TCP (loopback by default) only what may be read by anyone on the machine is served. What is the control room's
+alone, PUT /assignments and GET /periods, is served on the Unix socket, whose mode 0600 lets in the recorder's own user.
+Both run in one thread with one event loop.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import errno
 import ipaddress
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
+from uuid import UUID
 
 import uvicorn
 from starlette.applications import Starlette
@@ -27,10 +29,14 @@ from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
 from overt.contract.assignment import MAX_MESSAGE, Assignment
 from overt.contract.fact import Fact
+from overt.contract.grant import to_text
+from overt.contract.instant import LATEST_NS
 from overt.errors import InvalidError, OvertError, UnavailableError
+from overt.ids import checked_name
 from overt.recorder.health import RecorderHealth
 from overt.recorder.metrics import CONTENT_TYPE, exposition
 from overt.recorder.outbox import MAX_LIMIT
+from overt.recorder.wrapped_periods import MAX_CAMERAS, MAX_PERIODS, PeriodsPage
 
 BODY_TIMEOUT_S: Final = 10.0
 """A request's body must have arrived by then."""
@@ -40,6 +46,7 @@ KEEP_ALIVE_S: Final = 5
 START_TIMEOUT_S: Final = 10.0
 STOP_TIMEOUT_S: Final = 5.0
 DEFAULT_FACTS: Final = 100
+MICROSECOND_NS: Final = 1000
 LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -63,10 +70,33 @@ class ReadFacts(Protocol):
         ...
 
 
+class ReadPeriods(Protocol):
+    """What the HTTP needs of the wrapped keys of footage."""
+
+    def page(
+        self,
+        cameras: Collection[str],
+        start_ns: int,
+        end_ns: int,
+        *,
+        after: UUID | None = None,
+        limit: int = MAX_PERIODS,
+    ) -> PeriodsPage:
+        """Return key periods with their wrapped keys."""
+        ...
+
+
 def application(
-    recorder: ServedRecorder, facts: ReadFacts, *, writable: bool, hosts: frozenset[str] | None = None
+    recorder: ServedRecorder,
+    facts: ReadFacts,
+    *,
+    writable: bool,
+    periods: ReadPeriods | None = None,
+    hosts: frozenset[str] | None = None,
 ) -> ASGIApp:
-    """Return the application. `writable` adds PUT /assignments; `hosts` are the names it may be called by (None: any).
+    """Return the application. `writable` adds PUT /assignments, `periods` GET /periods.
+
+    `hosts` are the names it may be called by (None: any).
 
     The check of the name keeps a web page in a browser on this machine from reading through a name of its own that
     resolves to the loopback address.
@@ -95,6 +125,11 @@ def application(
         await run_in_threadpool(recorder.apply, assignment)
         return JSONResponse({"revision": assignment.revision, "cameras": len(assignment.cameras)})
 
+    async def read_periods(request: Request) -> Response:
+        if periods is None:
+            raise HTTPException(404)
+        return JSONResponse(await run_in_threadpool(_periods_page, periods, request))
+
     routes = [
         Route("/health", health, methods=["GET"]),
         Route("/streams", streams, methods=["GET"]),
@@ -103,8 +138,51 @@ def application(
     ]
     if writable:
         routes.append(Route("/assignments", put_assignment, methods=["PUT"]))
+    if periods is not None:
+        routes.append(Route("/periods", read_periods, methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers=error_handlers("recorder-http.md"))
     return app if hosts is None else NamedHosts(app, hosts)
+
+
+def _periods_page(periods: ReadPeriods, request: Request) -> dict[str, Any]:
+    """Return the JSON of GET /periods; raises `InvalidError` as its parameters are refused."""
+    cameras = request.query_params.getlist("camera")
+    if not 0 < len(cameras) <= MAX_CAMERAS:
+        msg = f"'camera' must be given 1 to {MAX_CAMERAS} times, with the name of a camera each; ask again for more"
+        raise InvalidError(msg)
+    for camera in cameras:
+        checked_name(camera[:100], "camera")
+    latest_us = LATEST_NS // MICROSECOND_NS
+    for name in ("from_us", "to_us"):
+        if name not in request.query_params:
+            msg = f"'{name}' is missing: microseconds since the Unix epoch, as a decimal number"
+            raise InvalidError(msg)
+    start_us, end_us = number(request, "from_us", 0, 0, latest_us), number(request, "to_us", 0, 0, latest_us)
+    if end_us <= start_us:
+        msg = "'to_us' must be later than 'from_us'"
+        raise InvalidError(msg)
+    limit = number(request, "limit", MAX_PERIODS, 1, MAX_PERIODS)
+    text = request.query_params.get("after")
+    try:
+        after = None if text is None else UUID(text)
+    except ValueError:
+        msg = "'after' must be the 'next' of the page before"
+        raise InvalidError(msg) from None
+    page = periods.page(
+        frozenset(cameras), start_us * MICROSECOND_NS, end_us * MICROSECOND_NS, after=after, limit=limit
+    )
+    return {
+        "periods": [
+            {
+                "period": str(each.period_id),
+                "camera": each.key.camera,
+                "stream": each.key.stream,
+                "wrap": to_text(each.wrap),
+            }
+            for each in page.periods
+        ],
+        "next": None if page.next is None else str(page.next),
+    }
 
 
 class NamedHosts:

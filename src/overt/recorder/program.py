@@ -26,6 +26,7 @@ from overt.recorder.media_plane.host import MediaHost
 from overt.recorder.outbox import FactOutbox
 from overt.recorder.status import assess
 from overt.recorder.watch import ConfigurationWatch, WatchCallbacks
+from overt.recorder.wrapped_periods import WrappedPeriods
 from overt.sealing.new_file import replace as replace_file
 
 ASSIGNMENT_FILE: Final = "assignment.json"
@@ -73,6 +74,7 @@ class RecorderProgram:
         self._source = source
         self._settings = configuration.settings
         self._named_here = bool(configuration.assignment.cameras)
+        in_file = configuration
         if not self._named_here:
             configuration = replace(configuration, assignment=kept_assignment(self._settings.footage))
         self._configuration = configuration
@@ -85,8 +87,9 @@ class RecorderProgram:
         self._plane: HttpPlane | None = None
         self._media: MediaHost | None = None
         self._listening = ""
-        callbacks = WatchCallbacks(self._apply, self._refuse, _LOG.warning)
-        self._watch = ConfigurationWatch(source, configuration, callbacks)
+        callbacks = WatchCallbacks(self._apply_file, self._refuse, _LOG.warning)
+        # What the file says is held against what it said before, never against what the control room assigned.
+        self._watch = ConfigurationWatch(source, in_file, callbacks)
 
     @property
     def listening(self) -> str:
@@ -174,7 +177,8 @@ class RecorderProgram:
     def _bind(self) -> list[Endpoint]:
         """Take the addresses before anything runs, so that a second recorder on the same footage ends here."""
         path = self._settings.socket_path
-        endpoints = [Endpoint(application(self, self._outbox, writable=True), local_socket.listen(path), path)]
+        private = application(self, self._outbox, writable=True, periods=WrappedPeriods(self._settings.footage))
+        endpoints = [Endpoint(private, local_socket.listen(path), path)]
         if self._settings.listen != NO_LISTEN:
             host, port = split_address(self._settings.listen)
             try:
@@ -192,6 +196,17 @@ class RecorderProgram:
                 HttpPlane(endpoints).stop()
                 raise
         return endpoints
+
+    def _apply_file(self, assignment: Assignment) -> None:
+        """Go over to what the configuration file says now.
+
+        Raises:
+            ConflictError: if the cameras are the control room's; what it assigned goes on.
+        """
+        if not self._named_here:
+            msg = f"{self._source.path} names cameras, and this recorder was started without: those of the control "
+            raise ConflictError(msg + "room go on; take the cameras out of the file, or start the recorder again")
+        self._apply(assignment)
 
     def _apply(self, assignment: Assignment) -> None:
         """Go over to an assignment and say so."""
