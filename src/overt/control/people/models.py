@@ -1,4 +1,4 @@
-"""Tables: people, roles, groups of sites, and appointments (who has which role where)."""
+"""Tables: people, roles, groups of sites, appointments (who has which role where), one-time links, tokens of the API."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ class Person(AbstractBaseUser):
     expires_at = models.DateTimeField("Account ends", null=True, blank=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    version = models.PositiveIntegerField(default=0, editable=False)
+    """Raised at each change, so that of two people who save one form the second is told."""
 
     objects: ClassVar[People] = People()
 
@@ -83,6 +85,11 @@ class Person(AbstractBaseUser):
         """Whether the account works at all."""
         return self.is_active and not self.expired
 
+    @property
+    def has_arrived(self) -> bool:
+        """Whether they could sign in by now: they chose a password, or came through single sign-on."""
+        return self.has_usable_password() or self.last_login is not None
+
     def clean(self) -> None:
         """Keep the address in lower case; refuse an account of others that never ends."""
         self.email = self.email.strip().lower()
@@ -95,6 +102,7 @@ class SiteGroup(models.Model):
     """Sites that rights are given for together: a district, a service, a contract."""
 
     name = models.CharField("Name", max_length=MAX_NAME, unique=True)
+    version = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta:
         """Order of lists."""
@@ -111,6 +119,7 @@ class Role(models.Model):
 
     name = models.CharField("Name", max_length=MAX_NAME, unique=True)
     actions = models.JSONField("What it allows", default=list)
+    version = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta:
         """Order of lists."""
@@ -150,3 +159,62 @@ class Appointment(models.Model):
     def __str__(self) -> str:
         """Say who is what where."""
         return f"{self.person}: {self.role}, {self.group or 'everywhere'}"
+
+
+class OneTimeLink(models.Model):
+    """A link that works once and for a while; only the SHA-256 of its token is kept."""
+
+    class Purpose(models.TextChoices):
+        """What whoever opens it may do."""
+
+        SETUP = "setup", "Make the first account"
+        INVITATION = "invitation", "Choose a password"
+
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    purpose = models.CharField(max_length=16, choices=Purpose)
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, null=True, blank=True, related_name="links")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        """An invitation is somebody's, the link of the first start nobody's."""
+
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                name="invitation_is_somebodys",
+                condition=models.Q(purpose="setup", person__isnull=True)
+                | models.Q(purpose="invitation", person__isnull=False),
+            )
+        ]
+
+    def __str__(self) -> str:
+        """Say what it is for."""
+        return self.get_purpose_display()
+
+
+class ApiToken(models.Model):
+    """Lets a program act for a person, with some of their rights; only the SHA-256 of the token is kept."""
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField("Name", max_length=MAX_NAME)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = models.JSONField("What it allows", default=list)
+    """Actions: what the person may do besides, the token may not."""
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField("Ends")
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        """Order of lists."""
+
+        ordering: ClassVar[list[str]] = ["-created_at"]
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name
+
+    @property
+    def words(self) -> list[str]:
+        """The actions as pages name them."""
+        return [words for action, words in WORDS.items() if action.value in self.scopes]
