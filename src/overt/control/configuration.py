@@ -177,5 +177,8 @@ class ControlSettings(BaseModel):
 
     def to_environment(self) -> str:
         """Return what `from_environment` reads."""
-        told = self.model_dump(mode="json") | {"database": self.database.get_secret_value()}
-        return json.dumps(told)
+        return json.dumps(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it, the database's password too: for a process of ours, never for a log."""
+        return self.model_dump(mode="json") | {"database": self.database.get_secret_value()}

@@ -70,7 +70,9 @@ MIDDLEWARE = [
 def _database() -> dict[str, Any]:
     url = CONTROL.database.get_secret_value()
     if url:
-        return {**dj_database_url.parse(url, conn_health_checks=True), "CONN_MAX_AGE": 60}
+        parsed: dict[str, Any] = dict(dj_database_url.parse(url))
+        # Requests run on threads that come and go: a pool keeps their connections.
+        return {**parsed, "OPTIONS": {**parsed.get("OPTIONS", {}), "pool": True}}
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": CONTROL.data / "control.sqlite",

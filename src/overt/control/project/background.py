@@ -1,0 +1,36 @@
+"""What runs beside the pages: each part has a thread of its own, begun with the server and ended with it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+Part = tuple[str, Callable[[], None], Callable[[], None]]
+"""Name, start, stop."""
+
+PARTS: Final[tuple[Part, ...]] = ()
+"""In the order in which they begin; they end the other way round."""
+_LOG: Final = logging.getLogger(__name__)
+_begun: Final[list[Part]] = []
+
+
+def start() -> None:
+    """Begin every part; if one cannot, those that have begun end, and its error is the caller's."""
+    try:
+        for part in PARTS:
+            part[1]()
+            _begun.append(part)
+    except BaseException:
+        stop()
+        raise
+
+
+def stop() -> None:
+    """End what has begun. One that fails to end keeps no other from it."""
+    while _begun:
+        name, _, end = _begun.pop()
+        try:
+            end()
+        except Exception:  # noqa: BLE001 - the others have to end all the same
+            _LOG.exception("%s did not end as it should", name)
