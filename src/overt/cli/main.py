@@ -18,6 +18,7 @@ from typer.exceptions import Abort, TyperException
 from overt.cli import demo, export, grant_keys, keys, reconcile, record, simulate, spans, view
 from overt.cli.bench import command as bench
 from overt.cli.output import complain, report
+from overt.cli.serving import backup as backups
 from overt.cli.serving import command as serving
 from overt.errors import OvertError
 
@@ -32,6 +33,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("serve")(serving.serve)
+app.command("backup")(backups.backup)
+app.command("restore")(backups.restore)
 app.command("record")(record.record)
 app.command("spans")(spans.spans)
 app.command("reconcile")(reconcile.reconcile)

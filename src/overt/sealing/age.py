@@ -31,3 +31,23 @@ def unseal(armoured: str, passphrase: str) -> bytes:
     except pyrage.DecryptError as error:
         raise ForbiddenError(str(error)) from error
     return secret
+
+
+def seal_bytes(content: bytes, passphrase: str) -> bytes:
+    """Return a file's content as a binary age file that the passphrase opens."""
+    sealed: bytes = pyrage.passphrase.encrypt(content, passphrase)
+    return sealed
+
+
+def open_bytes(sealed: bytes, passphrase: str, what: str) -> bytes:
+    """Open what `seal_bytes` made; `what` names it in messages.
+
+    Raises:
+        ForbiddenError: the passphrase is wrong, or it was altered.
+    """
+    try:
+        content: bytes = pyrage.passphrase.decrypt(sealed, passphrase)
+    except pyrage.DecryptError as error:
+        msg = f"{what} is not opened by this passphrase, or was altered, or is no such file"
+        raise ForbiddenError(msg) from error
+    return content

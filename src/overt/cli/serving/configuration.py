@@ -30,6 +30,7 @@ SHARED: Final = (
 )
 """Settings of the recorder that follow from those of the control room."""
 RECIPIENTS: Final = "recipients.json"
+TLS: Final = "tls"
 _CONTROL_PATHS: Final = ("data", "footage", "certificate", "private_key", "custodian_passphrase_file")
 _RECORDER_PATHS: Final = ("locations",)
 
@@ -76,8 +77,8 @@ class ServeConfiguration:
         return told
 
 
-def read_configuration(path: Path | None, options: dict[str, Any]) -> ServeConfiguration:
-    """Read the file (None: there is none) and the options, which win; make the certificate if none is given.
+def read_configuration(path: Path | None, options: dict[str, Any], *, own: bool = True) -> ServeConfiguration:
+    """Read the file (None: there is none) and the options, which win; with `own`, make a certificate if none is given.
 
     Raises:
         InvalidError: naming file, table, key and what would be lawful.
@@ -98,10 +99,10 @@ def read_configuration(path: Path | None, options: dict[str, Any]) -> ServeConfi
             msg = f"{place}: [recorder] '{key}' follows from [control]: leave it out here"
             raise InvalidError(msg)
     settings = ControlSettings.read(control, place)
-    own = None
-    if settings.certificate is None and not settings.plain_http:
-        own = own_certificate(settings.data / "tls", settings.hosts)
-    return ServeConfiguration(settings, recorder, own)
+    made = None
+    if own and settings.certificate is None and not settings.plain_http:
+        made = own_certificate(settings.data / TLS, settings.hosts)
+    return ServeConfiguration(settings, recorder, made)
 
 
 def _based(values: dict[str, Any], paths: tuple[str, ...], base: Path) -> dict[str, Any]:
