@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
@@ -214,11 +215,20 @@ def may(*cameras: str, rights: tuple[Any, ...] = ("live",), from_ns: int = 0, to
 class Plane:
     """The media plane's servers in the test's loop."""
 
-    def __init__(self, folder: Path, *, limits: Limits | None = None, origins: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        limits: Limits | None = None,
+        origins: tuple[str, ...] = (),
+        encryption: Callable[[], ssl.SSLContext] | None = None,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
         self.folder = folder
         self.clock = SteppedClock()
         self.room = ControlRoom(uuid4())
         self.limits, self.origins = limits or Limits(), origins
+        self.encryption, self.trust = encryption, trust
         self.replay, self.live = FakeReplay(), FakeLive()
         self.settle_s = 0.0
         self.http: httpx.AsyncClient
@@ -248,7 +258,7 @@ class Plane:
             self.settle_s,
         )
         app = media.application(hosts=names_of("127.0.0.1"), origins=self.origins)
-        self.server = ViewerServer(app, self.usage)
+        self.server = ViewerServer(app, self.usage, self.encryption)
         self._listener = bind_tcp("127.0.0.1", 0)
         self.port: int = self._listener.getsockname()[1]
         self._tasks = [
@@ -256,7 +266,9 @@ class Plane:
             asyncio.create_task(self.sessions.run()),
         ]
         await self.server.up.wait()
-        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=20)
+        scheme = "http" if self.encryption is None else "https"
+        verify = True if self.trust is None else self.trust
+        self.http = httpx.AsyncClient(base_url=f"{scheme}://127.0.0.1:{self.port}", timeout=20, verify=verify)
         self.control = httpx.AsyncClient(
             transport=httpx.ASGITransport(
                 control_application(self.sessions, lambda: {"sessions": self.sessions.count})
@@ -305,7 +317,10 @@ class Plane:
 
     def watch(self, token: str, path: str = "/cameras/front/main/live", **more: Any) -> connect:
         protocols = [PROTOCOL, f"{TOKEN_PREFIX}{token}"]
-        return connect(f"ws://127.0.0.1:{self.port}{path}", subprotocols=protocols, proxy=None, **more)
+        if self.trust is not None:
+            more["ssl"] = self.trust
+        scheme = "ws" if self.trust is None else "wss"
+        return connect(f"{scheme}://127.0.0.1:{self.port}{path}", subprotocols=protocols, proxy=None, **more)
 
 
 async def end_of(socket: ClientConnection) -> tuple[int, list[dict[str, Any]]]:

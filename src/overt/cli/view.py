@@ -134,7 +134,7 @@ def page_address(health: dict[str, Any]) -> str:
     if listening.startswith(("0.0.0.0:", "[::]:")):
         msg = f"this recorder listens at {listening}: say with --url by which address the page is reached"
         raise InvalidError(msg)
-    return f"http://{listening}"
+    return f"{'https' if health['media']['encrypted'] else 'http'}://{listening}"
 
 
 def _cameras(health: dict[str, Any], directory: Path, wanted: list[str] | None) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from overt.contract.assignment import Assignment, CameraAssignment, Location, dotted, problems
 from overt.contract.grant import read_public_key
@@ -90,6 +90,10 @@ class RecorderSettings(BaseModel):
     """Ed25519 public keys (32 raw bytes, base64url) whose grants are accepted; without any, there is no media plane."""
     media_origins: Annotated[tuple[str, ...], Field(max_length=64)] = ()
     """Origins besides its own whose pages may ask the media plane, such as `https://cctv.example.org`."""
+    media_certificate: Path | None = None
+    """PEM file with the certificate of the media plane and its chain: it then speaks HTTPS alone."""
+    media_private_key: Path | None = None
+    """PEM file with its private key, without a passphrase."""
     ring_s: Annotated[float, Field(ge=10, le=3600, allow_inf_nan=False)] = 600.0
     """How far back the live right reaches."""
     time_zone: Annotated[str, Field(default_factory=system_time_zone)]
@@ -154,6 +158,21 @@ class RecorderSettings(BaseModel):
             msg = "must be a zone of the IANA time zone database, such as Europe/London"
             raise ValueError(msg)
         return value
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        """Refuse a certificate without its key: it would be unclear whether pictures are encrypted."""
+        if (self.media_certificate is None) != (self.media_private_key is None):
+            msg = "give 'media_certificate' and 'media_private_key' together, or neither"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def media_files(self) -> tuple[Path, Path] | None:
+        """Certificate and private key of the media plane; None: it speaks plain HTTP."""
+        if self.media_certificate is None or self.media_private_key is None:
+            return None
+        return self.media_certificate, self.media_private_key
 
     @property
     def serves_media(self) -> bool:
@@ -288,7 +307,7 @@ def known_keys(table: dict[str, Any], known: tuple[str, ...], place: str, headin
 def _settings(table: dict[str, Any], overrides: dict[str, object], place: str, base: Path) -> RecorderSettings:
     """Build the settings; paths in the file are relative to the file."""
     merged = dict(table)
-    for key in ("footage", "recipients", "socket"):
+    for key in ("footage", "recipients", "socket", "media_certificate", "media_private_key"):
         if isinstance(merged.get(key), str):
             merged[key] = base / merged[key]
     if isinstance(merged.get("locations"), list):

@@ -179,6 +179,12 @@ class MediaHealth:
     state: MediaState = "off"
     listening: str = ""
     """`HOST:PORT` of its HTTP."""
+    encrypted: bool = False
+    """Whether that is HTTPS."""
+    certificate_ends_ns: int = 0
+    """When the certificate in use ends; 0: there is none, or it is not known yet."""
+    certificate_trouble: str = ""
+    """Why a certificate that has changed on disk is not used."""
     pid: int = 0
     restarts: int = 0
     heard_age_s: float = 0.0

@@ -101,6 +101,13 @@ class RecorderProgram:
         """`HOST:PORT` of the media plane once started; empty if there is none."""
         return self._media.listening if self._media is not None else ""
 
+    @property
+    def media_address(self) -> str:
+        """Origin at which the media plane is served once started, `https://HOST:PORT`; empty if there is none."""
+        if not self.media_listening:
+            return ""
+        return f"{'http' if self._settings.media_files is None else 'https'}://{self.media_listening}"
+
     def on_fact(self, callback: Callable[[Fact], None]) -> None:
         """Call `callback` for every fact too, in whatever thread it arises; before `start`."""
         self._listeners.append(callback)
@@ -110,6 +117,7 @@ class RecorderProgram:
 
         Raises:
             UnavailableError: if an address cannot be used. Nothing keeps running then.
+            OvertError: as the media plane's certificate is refused; the same.
         """
         endpoints = self._bind()
         self._plane = HttpPlane(endpoints)
@@ -192,7 +200,7 @@ class RecorderProgram:
         if self._settings.serves_media:
             try:
                 self._media = MediaHost(self._settings)
-            except UnavailableError:
+            except OvertError:
                 HttpPlane(endpoints).stop()
                 raise
         return endpoints

@@ -22,6 +22,9 @@ RECENT_DAMAGE: Final = 0.01
 """Share of damaged frames from which a stream counts as damaged."""
 RECENT_DEFECT_S: Final = 3600.0
 """A fault of Overt's own is worth a sentence for so long, even if the camera is recorded again."""
+CERTIFICATE_DAYS: Final = 14
+"""So long before its end a certificate is worth a sentence."""
+DAY_NS: Final = 86_400 * SECOND
 MAX_SENTENCES: Final = 200
 
 _FAILING_DISK: Final = frozenset({"full", "read-only", "missing", "failing"})
@@ -43,12 +46,28 @@ def assess(health: RecorderHealth) -> RecorderHealth:
     if health.media.state in {"silent", "restarting"}:
         sentence = f"The media process is {health.media.state}: nobody can watch for now; recording is not affected."
         findings.append(("degraded", sentence))
+    findings += _certificate(health)
     findings.sort(key=lambda finding: finding[0] != "failing")
     level: Level = findings[0][0] if findings else "ok"
     sentences = [sentence for _, sentence in findings[:MAX_SENTENCES]]
     if len(findings) > MAX_SENTENCES:
         sentences.append(f"And {len(findings) - MAX_SENTENCES} more.")
     return replace(health, level=level, sentences=sentences)
+
+
+def _certificate(health: RecorderHealth) -> list[Finding]:
+    """Judge the certificate of the media plane: what viewers' browsers will refuse, before they do."""
+    media = health.media
+    findings: list[Finding] = []
+    if media.certificate_trouble:
+        findings.append(("degraded", f"The media plane's certificate: {media.certificate_trouble.rstrip('.')}."))
+    left_ns = media.certificate_ends_ns - health.time_ns
+    if media.certificate_ends_ns and left_ns <= 0:
+        findings.append(("degraded", "The media plane's certificate has expired: browsers refuse it; renew it."))
+    elif media.certificate_ends_ns and left_ns < CERTIFICATE_DAYS * DAY_NS:
+        sentence = f"The media plane's certificate expires in {left_ns // DAY_NS} days: renew it before."
+        findings.append(("degraded", sentence))
+    return findings
 
 
 def _disk(disk: DiskHealth) -> list[Finding]:

@@ -10,7 +10,8 @@ import asyncio
 import ipaddress
 import logging
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -21,6 +22,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
+from overt.recorder.media_plane.entrance import TlsEntrance
 from overt.recorder.media_plane.limits import Usage
 
 HEAD_TIMEOUT_S: Final = 15.0
@@ -183,13 +185,17 @@ class ViewerSocketProtocol(WebSocketsSansIOProtocol):
 class ViewerServer(uvicorn.Server):
     """A uvicorn server of viewers, inside a process that has its own signals and its own end."""
 
-    def __init__(self, app: ASGIApp, usage: Usage) -> None:
-        """Prepare; per-message deflate is off, for pictures are compressed already."""
+    def __init__(self, app: ASGIApp, usage: Usage, encryption: Callable[[], ssl.SSLContext] | None = None) -> None:
+        """Prepare; per-message deflate is off, for pictures are compressed already.
+
+        `encryption` gives what connections that begin now are encrypted with; None: they are not.
+        """
         # uvicorn logs requests, and `websockets` their heads, at levels below: a head may hold a token.
         for name in ("uvicorn.error", "uvicorn.access", "websockets"):
             logging.getLogger(name).setLevel(logging.ERROR)
         self._usage = usage
         self.up = asyncio.Event()
+        self._encryption = encryption
         super().__init__(
             uvicorn.Config(
                 app,
@@ -197,7 +203,8 @@ class ViewerServer(uvicorn.Server):
                 access_log=False,
                 lifespan="off",
                 loop="asyncio",
-                http=ViewerProtocol,
+                # uvicorn calls it for each connection; its annotation knows classes alone.
+                http=cast(type[asyncio.Protocol], self._enter),
                 ws=ViewerSocketProtocol,
                 ws_max_size=MAX_MESSAGE,
                 ws_per_message_deflate=False,
@@ -212,6 +219,23 @@ class ViewerServer(uvicorn.Server):
                 server_header=False,
             )
         )
+
+    def _enter(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> asyncio.Protocol:
+        """Return what takes a connection."""
+
+        def inside() -> asyncio.Protocol:
+            return ViewerProtocol(config, server_state, app_state, _loop)
+
+        if self._encryption is None:
+            return inside()
+        waiting = cast(set[TlsEntrance], server_state.connections)  # uvicorn ends those by `shutdown` too
+        return TlsEntrance(self._encryption, inside, self._usage, address_of, waiting)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from overt.recorder.child_process import ChildProcess
 from overt.recorder.configuration import RecorderSettings, split_address
 from overt.recorder.health import MediaHealth, MediaState
 from overt.recorder.http import bind_tcp
+from overt.recorder.media_plane.certificate import ServerCertificate
 from overt.recorder.media_plane.orders import MODULE, MediaOrder, MediaReport, StopMedia
 from overt.sealing.recipients_file import read_recipients
 from overt.sealing.roles import Recipients
@@ -37,9 +38,12 @@ class MediaHost:
         """Bind the address; it stays bound while the process is replaced.
 
         Raises:
-            UnavailableError: if the address cannot be used.
+            UnavailableError: if the address cannot be used, or the certificate cannot be read.
+            InvalidError: if the certificate is none, or its private key is another's.
         """
         self._settings = settings
+        if settings.media_files is not None:
+            ServerCertificate(*settings.media_files)
         self._host, port = split_address(settings.media_listen)
         self._listener: Final[socket.socket] = bind_tcp(self._host, port, "'media_listen' in [recorder]")
         shown = f"[{self._host}]" if ":" in self._host else self._host
@@ -94,6 +98,9 @@ class MediaHost:
             return MediaHealth(
                 state=state,
                 listening=self.listening,
+                encrypted=self._settings.media_files is not None,
+                certificate_ends_ns=report.certificate_ends_ns if report is not None else 0,
+                certificate_trouble=report.certificate_trouble if report is not None else "",
                 pid=process.pid if process is not None else 0,
                 restarts=self._restarts,
                 heard_age_s=now - self._heard_s,
@@ -137,6 +144,7 @@ class MediaHost:
             origins=settings.media_origins,
             ring_s=settings.ring_s,
             time_zone=settings.time_zone,
+            certificate=settings.media_files,
         )
         now = time.monotonic()
         try:

@@ -27,6 +27,8 @@ class MediaOrder:
     origins: tuple[str, ...]
     ring_s: float
     time_zone: str
+    certificate: tuple[Path, Path] | None = None
+    """PEM files of certificate and private key; None: viewers are served in the clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +46,6 @@ class MediaReport:
     fragments_dropped: int
     cpu_s: float
     memory_bytes: int
+    certificate_ends_ns: int = 0
+    """When the certificate in use ends; 0: there is none."""
+    certificate_trouble: str = ""

@@ -30,6 +30,7 @@ from overt.media.records import MICROSECOND
 from overt.recorder.http import names_of
 from overt.recorder.media_plane.application import MediaApplication, Place
 from overt.recorder.media_plane.bindings import Bindings
+from overt.recorder.media_plane.certificate import ServerCertificate
 from overt.recorder.media_plane.connections import ViewerServer
 from overt.recorder.media_plane.control import control_application
 from overt.recorder.media_plane.hub import LiveHub
@@ -65,8 +66,13 @@ class MediaProcess:
     """The parts of the media process, in its one loop."""
 
     def __init__(self, order: MediaOrder, pipe: Connection) -> None:
-        """Take the order; nothing runs before `run`."""
+        """Take the order; nothing runs before `run`.
+
+        Raises:
+            OvertError: its certificate cannot be used.
+        """
         self._order, self._pipe = order, pipe
+        self._certificate = None if order.certificate is None else ServerCertificate(*order.certificate)
         self._started_ns = SystemClock().utc_ns()
 
     async def run(self) -> None:
@@ -83,8 +89,10 @@ class MediaProcess:
         self._usage = usage
         self._sessions = Sessions(keys, order.site_id, bindings, released, usage, clock, order.ring_s)
         place = Place(order.site, order.time_zone)
+        certificate = self._certificate
+        encryption = None if certificate is None else lambda: certificate.context
         media = MediaApplication(self._sessions, released, usage, self._hub, replay, place, clock)
-        viewers = ViewerServer(media.application(hosts=names_of(order.host), origins=order.origins), usage)
+        viewers = ViewerServer(media.application(hosts=names_of(order.host), origins=order.origins), usage, encryption)
         control = _ControlServer(
             uvicorn.Config(
                 control_application(self._sessions, self.status),
@@ -151,11 +159,15 @@ class MediaProcess:
             fragments_dropped=self._hub.fragments_dropped,
             cpu_s=time.process_time(),
             memory_bytes=int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"),
+            certificate_ends_ns=0 if self._certificate is None else self._certificate.ends_ns,
+            certificate_trouble="" if self._certificate is None else self._certificate.trouble,
         )
 
     async def _report(self, up: asyncio.Event) -> None:
         await up.wait()
         while True:
+            if self._certificate is not None:
+                self._certificate.look()
             self._pipe.send(self._now())
             await asyncio.sleep(REPORT_INTERVAL_S)
 
