@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from media_rig import ControlRoom, may, records_of
+from overt.contract import socket_client
 from overt.contract.assignment import Assignment
 from overt.contract.grant import to_text
 from overt.contract.socket_client import MediaControl, SocketClient, periods
@@ -24,7 +25,7 @@ from overt.media.records import RecordKind
 from overt.recorder.configuration import camera_argument
 from overt.recorder.http import application
 from overt.recorder.media_plane.process import CONTROL_SOCKET
-from overt.recorder.wrapped_periods import MAX_CAMERAS, PeriodsPage, WrappedPeriods
+from overt.recorder.wrapped_periods import MAX_CAMERAS, MAX_PERIODS, WrappedPeriods
 from overt.sealing.custody import create_key_file, open_with_passphrase
 from overt.sealing.recipients_file import read_recipients
 from overt.sealing.wraps import WrappedKey, unwrap
@@ -40,14 +41,13 @@ class Stored:
         self.count = count
         self.asked: list[tuple[Any, ...]] = []
 
-    def page(
-        self, cameras: Collection[str], start_ns: int, end_ns: int, *, after: UUID | None = None, limit: int = 5000
-    ) -> PeriodsPage:
+    def of(
+        self, cameras: Collection[str], start_ns: int, end_ns: int, *, after: UUID | None = None, limit: int
+    ) -> list[StoredKey]:
         self.asked.append((sorted(cameras), start_ns, end_ns, after, limit))
         first = 1 if after is None else after.int + 1
         numbers = range(first, min(first + limit, self.count + 1))
-        found = tuple(StoredKey(UUID(int=n), StreamKey("a"), 0, 0, bytes([n])) for n in numbers)
-        return PeriodsPage(found, UUID(int=numbers[-1]) if numbers and numbers[-1] < self.count else None)
+        return [StoredKey(UUID(int=n), StreamKey("a"), 0, 0, n.to_bytes(2, "big")) for n in numbers]
 
 
 def asked(query: str, stored: Stored | None = None) -> httpx.Response:
@@ -60,14 +60,36 @@ def asked(query: str, stored: Stored | None = None) -> httpx.Response:
     return anyio.run(ask)
 
 
-def test_a_page_names_the_one_after_it() -> None:
+def test_pages_follow_one_another() -> None:
     stored = Stored(3)
     first = asked("camera=a&camera=b&from_us=5&to_us=7&limit=2", stored).json()
-    assert [each["period"] for each in first["periods"]] == [str(UUID(int=1)), str(UUID(int=2))]
-    assert first["periods"][0] == {"period": str(UUID(int=1)), "camera": "a", "stream": "main", "wrap": "AQ"}
-    last = asked(f"camera=a&camera=b&from_us=5&to_us=7&limit=2&after={first['next']}", stored).json()
-    assert ([each["wrap"] for each in last["periods"]], last["next"]) == (["Aw"], None)
+    assert first == [
+        {"period": str(UUID(int=1)), "camera": "a", "stream": "main", "wrap": "AAE"},
+        {"period": str(UUID(int=2)), "camera": "a", "stream": "main", "wrap": "AAI"},
+    ]
+    last = asked(f"camera=a&camera=b&from_us=5&to_us=7&limit=2&after={first[-1]['period']}", stored).json()
+    assert [each["wrap"] for each in last] == ["AAM"]
     assert stored.asked == [(["a", "b"], 5000, 7000, None, 2), (["a", "b"], 5000, 7000, UUID(int=2), 2)]
+
+
+def test_more_than_one_answer_takes_is_refused_and_comes_in_pages() -> None:
+    assert len(asked("camera=a&from_us=5&to_us=7", Stored(MAX_PERIODS)).json()) == MAX_PERIODS
+    refused = asked("camera=a&from_us=5&to_us=7", Stored(MAX_PERIODS + 1))
+    assert (refused.status_code, "'limit'" in refused.json()["error"]["message"]) == (400, True)
+    assert len(asked(f"camera=a&from_us=5&to_us=7&limit={MAX_PERIODS}", Stored(MAX_PERIODS + 1)).json()) == MAX_PERIODS
+
+
+def test_the_client_asks_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = Stored(5)
+    monkeypatch.setattr(socket_client, "PERIODS_AT_ONCE", 2)
+
+    class Client(SocketClient):
+        def get(self, path: str) -> Any:
+            return asked(path.partition("?")[2], stored).json()
+
+    found = list(periods(Client(Path("nowhere")), ["a"], 5, 7))
+    assert [each.period.int for each in found] == [1, 2, 3, 4, 5]
+    assert "wrap" not in repr(found[0])
 
 
 @pytest.mark.parametrize(
@@ -83,7 +105,7 @@ def test_a_page_names_the_one_after_it() -> None:
         ("camera=a&from_us=-1&to_us=2", "whole number"),
         ("camera=a&from_us=1&to_us=" + "9" * 18, "whole number"),
         ("camera=a&from_us=1&to_us=2&limit=0", "'limit'"),
-        ("camera=a&from_us=1&to_us=2&limit=5001", "'limit'"),
+        ("camera=a&from_us=1&to_us=2&limit=20001", "'limit'"),
         ("camera=a&from_us=1&to_us=2&after=here", "'after'"),
     ],
 )
@@ -100,7 +122,7 @@ def test_over_tcp_there_is_no_such_page() -> None:
 
 
 def test_a_new_footage_directory_has_no_periods(tmp_path: Path) -> None:
-    assert WrappedPeriods(tmp_path).page(["a"], 0, 2**62) == PeriodsPage((), None)
+    assert WrappedPeriods(tmp_path).of(["a"], 0, 2**62, limit=5) == []
 
 
 def test_a_recorder_that_names_no_camera_is_told_opened_and_looked_back_at(tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ class PeriodKey:
 
 
 CAMERAS_AT_ONCE: Final = 100
+PERIODS_AT_ONCE: Final = 5000
 
 
 def periods(client: SocketClient, cameras: Sequence[str], from_us: int, to_us: int) -> Iterator[PeriodKey]:
@@ -109,25 +110,25 @@ def periods(client: SocketClient, cameras: Sequence[str], from_us: int, to_us: i
 
     Moments are microseconds since the Unix epoch. Raises as `SocketClient.ask`.
     """
+    span = [("from_us", str(from_us)), ("to_us", str(to_us)), ("limit", str(PERIODS_AT_ONCE))]
     for at in range(0, len(cameras), CAMERAS_AT_ONCE):
-        following: str | None = ""
-        while following is not None:
-            asked = [("camera", camera) for camera in cameras[at : at + CAMERAS_AT_ONCE]]
-            asked += [("from_us", str(from_us)), ("to_us", str(to_us))]
-            asked += [("after", following)] if following else []
-            told = client.get(f"/periods?{urlencode(asked)}")
-            try:
-                page = [
-                    PeriodKey(UUID(each["period"]), each["camera"], each["stream"], _bytes_of(each["wrap"]))
-                    for each in told["periods"]
-                ]
-                following = told["next"]
-            except (KeyError, TypeError, ValueError) as error:
-                msg = (
-                    "what answers at recorder.sock does not know GET /periods: is the recorder as new as this program?"
-                )
-                raise UnavailableError(msg) from error
+        asked = [("camera", camera) for camera in cameras[at : at + CAMERAS_AT_ONCE]] + span
+        page = _page(client, asked)
+        yield from page
+        while len(page) == PERIODS_AT_ONCE:
+            page = _page(client, [*asked, ("after", str(page[-1].period))])
             yield from page
+
+
+def _page(client: SocketClient, asked: Sequence[tuple[str, str]]) -> list[PeriodKey]:
+    told = client.get(f"/periods?{urlencode(asked)}")
+    try:
+        return [
+            PeriodKey(UUID(each["period"]), each["camera"], each["stream"], _bytes_of(each["wrap"])) for each in told
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        msg = "what answers at recorder.sock does not know GET /periods: is the recorder as new as this program?"
+        raise UnavailableError(msg) from error
 
 
 def _bytes_of(text: str) -> bytes:

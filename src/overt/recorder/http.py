@@ -32,11 +32,12 @@ from overt.contract.fact import Fact
 from overt.contract.grant import to_text
 from overt.contract.instant import LATEST_NS
 from overt.errors import InvalidError, OvertError, UnavailableError
+from overt.footage.keystore import StoredKey
 from overt.ids import checked_name
 from overt.recorder.health import RecorderHealth
 from overt.recorder.metrics import CONTENT_TYPE, exposition
 from overt.recorder.outbox import MAX_LIMIT
-from overt.recorder.wrapped_periods import MAX_CAMERAS, MAX_PERIODS, PeriodsPage
+from overt.recorder.wrapped_periods import MAX_CAMERAS, MAX_PERIODS
 
 BODY_TIMEOUT_S: Final = 10.0
 """A request's body must have arrived by then."""
@@ -73,15 +74,9 @@ class ReadFacts(Protocol):
 class ReadPeriods(Protocol):
     """What the HTTP needs of the wrapped keys of footage."""
 
-    def page(
-        self,
-        cameras: Collection[str],
-        start_ns: int,
-        end_ns: int,
-        *,
-        after: UUID | None = None,
-        limit: int = MAX_PERIODS,
-    ) -> PeriodsPage:
+    def of(
+        self, cameras: Collection[str], start_ns: int, end_ns: int, *, after: UUID | None = None, limit: int
+    ) -> list[StoredKey]:
         """Return key periods with their wrapped keys."""
         ...
 
@@ -128,7 +123,7 @@ def application(
     async def read_periods(request: Request) -> Response:
         if periods is None:
             raise HTTPException(404)
-        return JSONResponse(await run_in_threadpool(_periods_page, periods, request))
+        return JSONResponse(await run_in_threadpool(_periods_of, periods, request))
 
     routes = [
         Route("/health", health, methods=["GET"]),
@@ -144,7 +139,7 @@ def application(
     return app if hosts is None else NamedHosts(app, hosts)
 
 
-def _periods_page(periods: ReadPeriods, request: Request) -> dict[str, Any]:
+def _periods_of(periods: ReadPeriods, request: Request) -> list[dict[str, str]]:
     """Return the JSON of GET /periods; raises `InvalidError` as its parameters are refused."""
     cameras = request.query_params.getlist("camera")
     if not 0 < len(cameras) <= MAX_CAMERAS:
@@ -161,28 +156,28 @@ def _periods_page(periods: ReadPeriods, request: Request) -> dict[str, Any]:
     if end_us <= start_us:
         msg = "'to_us' must be later than 'from_us'"
         raise InvalidError(msg)
-    limit = number(request, "limit", MAX_PERIODS, 1, MAX_PERIODS)
+    paged = "limit" in request.query_params
+    limit = number(request, "limit", MAX_PERIODS + 1, 1, MAX_PERIODS)
     text = request.query_params.get("after")
     try:
         after = None if text is None else UUID(text)
     except ValueError:
-        msg = "'after' must be the 'next' of the page before"
+        msg = "'after' must be the id of a period"
         raise InvalidError(msg) from None
-    page = periods.page(
-        frozenset(cameras), start_us * MICROSECOND_NS, end_us * MICROSECOND_NS, after=after, limit=limit
-    )
-    return {
-        "periods": [
-            {
-                "period": str(each.period_id),
-                "camera": each.key.camera,
-                "stream": each.key.stream,
-                "wrap": to_text(each.wrap),
-            }
-            for each in page.periods
-        ],
-        "next": None if page.next is None else str(page.next),
-    }
+    start_ns, end_ns = start_us * MICROSECOND_NS, end_us * MICROSECOND_NS
+    found = periods.of(frozenset(cameras), start_ns, end_ns, after=after, limit=limit)
+    if len(found) > MAX_PERIODS and not paged:
+        msg = f"these are more than {MAX_PERIODS} key periods: ask for fewer cameras, for less time, or with 'limit'"
+        raise InvalidError(msg)
+    return [
+        {
+            "period": str(each.period_id),
+            "camera": each.key.camera,
+            "stream": each.key.stream,
+            "wrap": to_text(each.wrap),
+        }
+        for each in found
+    ]
 
 
 class NamedHosts:
