@@ -25,6 +25,8 @@ from overt.errors import (
 )
 
 TIMEOUT_S: Final = 5.0
+PROBE_TIMEOUT_S: Final = 20.0
+"""What POST /probes may take; a recorder answers within 15 s."""
 MAX_ANSWER: Final = 32 * 1024 * 1024
 _KINDS: Final[dict[str, type[OvertError]]] = {
     each.kind: each
@@ -35,13 +37,13 @@ _KINDS: Final[dict[str, type[OvertError]]] = {
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP/1.1 over a Unix socket, whose path may be longer than the kernel's own limit."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_S)
-        self._path = path
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path, self._timeout_s = path, timeout_s
 
     def connect(self) -> None:
         """Connect to the path."""
-        self.sock = local_socket.connect(self._path, TIMEOUT_S)
+        self.sock = local_socket.connect(self._path, self._timeout_s)
 
 
 class SocketClient:
@@ -55,8 +57,10 @@ class SocketClient:
         """Return the JSON of a GET; raises as `ask`."""
         return self.ask("GET", path)
 
-    def ask(self, method: str, path: str, body: object = None) -> Any:
+    def ask(self, method: str, path: str, body: object = None, *, timeout_s: float = TIMEOUT_S) -> Any:
         """Send a request, `body` as JSON; return the answer's JSON, None where there is no content.
+
+        `timeout_s` is for each step: to connect, and to go on answering. A probe of a camera needs `PROBE_TIMEOUT_S`.
 
         An answer of another status than 2xx that is no refusal (health of a recorder that is failing) is an answer.
 
@@ -64,7 +68,7 @@ class SocketClient:
             UnavailableError: nobody listens there, or does not answer, or is no recorder.
             OvertError: the recorder's own, of the kind and with the words that it answers.
         """
-        connection = _UnixConnection(self._path)
+        connection = _UnixConnection(self._path, timeout_s)
         try:
             content = None if body is None else json.dumps(body)
             connection.request(method, path, content, {} if content is None else {"content-type": "application/json"})
