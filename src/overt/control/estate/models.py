@@ -1,4 +1,4 @@
-"""Tables: sites, cameras, devices, installations, streams.
+"""Tables: sites, cameras, devices, installations, streams; what changed; what waits; what the recorder has taken.
 
 A *camera* is a place that is watched, for a reason; a *device* is the box that hangs there this year; an *installation*
 joins them for a time. So recordings, purpose and authority to watch outlive the box.
@@ -78,7 +78,7 @@ class Camera(models.Model):
     class Meta:
         """Order of lists."""
 
-        ordering: ClassVar[list[str]] = ["site__name", "name"]
+        ordering: ClassVar[list[str]] = ["site__name", "name", "key"]
 
     def __str__(self) -> str:
         """Return the name."""
@@ -102,7 +102,10 @@ class Camera(models.Model):
     def wanting(self) -> list[str]:
         """What it lacks before it may go live, as sentences."""
         found = [words for name, words in WANTED.items() if not getattr(self, name)]
-        return found if self.installed is not None else [*found, "Say where its pictures come from: add a device."]
+        hangs = self.installed
+        if hangs is None or not hangs.streams.exists():
+            found.append("Say where its pictures come from: add a device with its main stream.")
+        return found
 
     @property
     def installed(self) -> Installation | None:
@@ -179,6 +182,11 @@ class Stream(models.Model):
     transport = models.CharField(
         max_length=8, default="auto", choices=[(each, each) for each in ("auto", "tcp", "udp")]
     )
+    codec = models.CharField(max_length=40, blank=True)
+    """As a probe found it, with the size in pixels and the frames per second; blank and None: not known."""
+    width = models.PositiveIntegerField(null=True)
+    height = models.PositiveIntegerField(null=True)
+    fps = models.FloatField(null=True)
 
     class Meta:
         """One of a kind, the main one first."""
@@ -191,3 +199,62 @@ class Stream(models.Model):
     def __str__(self) -> str:
         """Say of what and which."""
         return f"{self.installation}: {self.kind}"
+
+
+class CameraChange(models.Model):
+    """What somebody changed about a camera, and when. The words of passwords never stand here."""
+
+    camera = models.ForeignKey(Camera, on_delete=models.PROTECT, related_name="changes")
+    version = models.PositiveIntegerField()
+    """The camera's version after it."""
+    at = models.DateTimeField(default=timezone.now)
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
+    did = models.CharField(max_length=300)
+    fields = models.JSONField(default=list)
+    """Of each field its name, and its value before and after as text (`estate.history`)."""
+
+    class Meta:
+        """The latest first."""
+
+        ordering: ClassVar[list[str]] = ["-version"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["camera", "version"], name="camera_version_once")
+        ]
+
+    def __str__(self) -> str:
+        """Say what and when."""
+        return f"{self.camera}, version {self.version}: {self.did}"
+
+
+class Pending(models.Model):
+    """What somebody has begun and not confirmed: what a probe found, a file of cameras. Encrypted; gone in an hour."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=16)
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+")
+    camera = models.ForeignKey(Camera, on_delete=models.CASCADE, null=True, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+    sealed = models.TextField()
+
+    def __str__(self) -> str:
+        """Say what kind it is."""
+        return f"{self.kind} of {self.person}"
+
+
+class RecorderAssignment(models.Model):
+    """How far a recorder is with what it is to record."""
+
+    recorder = models.CharField(max_length=63, primary_key=True)
+    revision = models.PositiveBigIntegerField(default=0)
+    """Raised with each change of what is recorded."""
+    taken_revision = models.PositiveBigIntegerField(default=0)
+    waiting_since = models.DateTimeField(null=True)
+    """Since when there is a change that the recorder has not taken; None: it has all."""
+    problem = models.TextField(blank=True)
+    """Why it has not, as a sentence."""
+    left_out = models.JSONField(default=dict)
+    """Cameras that cannot be put to it, by their keys, and why."""
+
+    def __str__(self) -> str:
+        """Return the recorder's name."""
+        return self.recorder

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from overt.control.estate import pages
+from overt.control.estate import camera_pages, device_pages, register_pages, site_pages
 
 app_name = "estate"
 urlpatterns: list[URLPattern] = [
-    path("cameras", pages.cameras, name="cameras"),
+    path("cameras", register_pages.cameras, name="cameras"),
+    path("cameras.csv", register_pages.cameras_csv, name="cameras-csv"),
+    path("cameras/add", camera_pages.add, name="add-camera"),
+    path("cameras/<uuid:camera>", camera_pages.camera, name="camera"),
+    path("cameras/<uuid:camera>/change", camera_pages.change, name="change-camera"),
+    path("cameras/<uuid:camera>/live", camera_pages.go_live, name="go-live"),
+    path("cameras/<uuid:camera>/off", camera_pages.switch_off, name="switch-off"),
+    path("cameras/<uuid:camera>/retire", camera_pages.retire, name="retire"),
+    path("cameras/<uuid:camera>/device", device_pages.device, name="device"),
+    path("cameras/<uuid:camera>/device/replace", device_pages.replace, name="replace-device"),
+    path("sites", site_pages.sites, name="sites"),
+    path("sites/add", site_pages.add, name="add-site"),
+    path("sites/<int:site>/change", site_pages.change, name="change-site"),
 ]
