@@ -31,7 +31,12 @@ await build({
 await copyFile(join(here, "src/index.html"), join(recorder, "index.html"));
 await build({
   ...common,
-  entryPoints: [join(here, "src/control/control.ts"), join(here, "src/decode-worker.ts")],
+  entryPoints: [
+    join(here, "src/control/control.ts"),
+    join(here, "src/decode-worker.ts"),
+    join(here, "src/viewing/wall-page.ts"),
+    join(here, "src/viewing/viewing.css"),
+  ],
   entryNames: "[name]",
   outdir: control,
 });

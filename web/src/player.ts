@@ -5,6 +5,7 @@
 import { LitElement, html, nothing, type PropertyValues } from "lit";
 
 import { announce } from "./announce.ts";
+import { nameOf } from "./camera-names.ts";
 import { fullScreenIcon, lookBackIcon, selectedIcon, stateIcon } from "./icons.ts";
 import { LiveFeed, type Hole } from "./live-feed.ts";
 import { playableByMse } from "./live-mse.ts";
@@ -270,14 +271,14 @@ export class OvertPlayer extends LitElement {
     this.#announced = words;
     if (first && phase === "live") return;
     // How long it has lasted changes by the second; that it has begun is what is said.
-    announce(`${this.camera}: ${phase === "stale" ? "no new picture" : `${words}. ${detail}`.trim()}.`.replace("..", "."), this.camera);
+    announce(`${nameOf(this.camera)}: ${phase === "stale" ? "no new picture" : `${words}. ${detail}`.trim()}.`.replace("..", "."), this.camera);
   }
 
   #missed(hole: Hole | undefined): void {
     if (hole === undefined) return;
     this.#hole = hole;
     this.#holeAt = performance.now();
-    announce(`${this.camera}: ${this.#holeWords(hole)}`, this.camera);
+    announce(`${nameOf(this.camera)}: ${this.#holeWords(hole)}`, this.camera);
     this.requestUpdate();
   }
 
@@ -308,15 +309,15 @@ export class OvertPlayer extends LitElement {
       ${good ? nothing : this.#banner()}
       <div class="bar">
         ${this.number > 0 ? html`<span class="number" aria-hidden="true">${this.number}</span>` : nothing}
-        <span class="name">${this.camera}</span>
+        <span class="name">${nameOf(this.camera)}</span>
         ${this.selected ? html`<span class="selected">${selectedIcon}<span class="text">Selected</span></span>` : nothing}
         <span class="state ${phase}" title=${detail}>${stateIcon(phase)}<span class="words">${words}</span></span>
         <time class="time">${good ? this.#second : ""}</time>
         <button type="button" tabindex=${this.buttons ? 0 : -1} title="Look back 30 s" @click=${() => this.lookBack()}>
-          ${lookBackIcon}<span class="text">−30 s</span><span class="hidden">Look back 30 s at ${this.camera}</span>
+          ${lookBackIcon}<span class="text">−30 s</span><span class="hidden">Look back 30 s at ${nameOf(this.camera)}</span>
         </button>
         <button type="button" tabindex=${this.buttons ? 0 : -1} title="Full screen" @click=${() => void this.fullScreen()}>
-          ${fullScreenIcon}<span class="hidden">Full screen: ${this.camera}</span>
+          ${fullScreenIcon}<span class="hidden">Full screen: ${nameOf(this.camera)}</span>
         </button>
       </div>
       ${notes.length > 0 ? html`<p class="note">${notes.join(" ")}</p>` : nothing}

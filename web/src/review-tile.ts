@@ -4,6 +4,7 @@
 // Events (bubble): "choose" with {camera}; "pick" when the tile becomes the one that is stepped and photographed.
 
 import { LitElement, css, html, nothing } from "lit";
+import { nameOf } from "./camera-names.ts";
 import type { Footage } from "./footage.ts";
 import { RecordedPlayer, type Status } from "./recorded.ts";
 
@@ -102,8 +103,8 @@ export class OvertReviewTile extends LitElement {
     const note = status?.note || this.note;
     return html`
       <div class="picture ${blank ? "blank" : ""}" @click=${this.#pick}>
-        <video muted playsinline disablepictureinpicture tabindex="-1" aria-label=${`Recorded picture of ${this.camera}`}></video>
-        <canvas hidden role="img" aria-label=${`Recorded picture of ${this.camera}`}></canvas>
+        <video muted playsinline disablepictureinpicture tabindex="-1" aria-label=${`Recorded picture of ${nameOf(this.camera)}`}></video>
+        <canvas hidden role="img" aria-label=${`Recorded picture of ${nameOf(this.camera)}`}></canvas>
         ${blank
           ? html`<p class="words"><span class="shape" aria-hidden="true">${SHAPES[kind]}</span>${status?.text}</p>`
           : nothing}
@@ -114,7 +115,7 @@ export class OvertReviewTile extends LitElement {
         <button type="button" aria-pressed=${this.picked} title="Step and photograph this picture"
           aria-label=${`Picture ${this.number}: step and photograph this one`} @click=${this.#pick}>${this.number}</button>
         <select aria-label=${`Camera in picture ${this.number}`} @change=${this.#chosen}>
-          ${this.cameras.map((name) => html`<option value=${name} ?selected=${name === this.camera}>${name}</option>`)}
+          ${this.cameras.map((name) => html`<option value=${name} ?selected=${name === this.camera}>${nameOf(name)}</option>`)}
         </select>
         <span class="label">${this.label}</span>
       </div>

@@ -5,6 +5,7 @@
 
 import { LitElement, html, nothing, type PropertyValues } from "lit";
 import { announce } from "./announce.ts";
+import { nameOf } from "./camera-names.ts";
 import { Day } from "./day.ts";
 import { keys, type Shortcut } from "./keys.ts";
 import { RING_NOTE, lookAt, nearestTo, renew, type LookedAt, type Situation } from "./looked-at.ts";
@@ -163,7 +164,7 @@ export class OvertReview extends LitElement {
       this.#chosen = [wanted.camera];
     } else {
       this.#fill(this.layout);
-      this.message = `Your grant does not open recordings of ${wanted.camera}.`;
+      this.message = `Your grant does not open recordings of ${nameOf(wanted.camera)}.`;
     }
     const day = Day.containing(wanted.at_us, this.info.time_zone);
     this.#show(day, day.secondsAt(wanted.at_us), true);
@@ -217,7 +218,7 @@ export class OvertReview extends LitElement {
         const text = typeof looked === "string" ? looked : looked.note;
         if (typeof looked !== "string") this.#looked[i] = looked;
         tile.status = { kind: "failed", text, note: "", hold: false };
-        announce(`${this.#chosen[i]}: ${text}`, this.#chosen[i]);
+        announce(`${nameOf(this.#chosen[i] ?? "")}: ${text}`, this.#chosen[i]);
         continue;
       }
       this.#looked[i] = looked;
@@ -251,7 +252,7 @@ export class OvertReview extends LitElement {
   #setLanes(): void {
     this.lanes = this.#chosen.flatMap((camera, i) => {
       const recordings = this.#tiles()[i]?.player?.recordings ?? this.#looked[i]?.recordings;
-      return recordings === undefined ? [] : [{ camera, recordings }];
+      return recordings === undefined ? [] : [{ camera: nameOf(camera), recordings }];
     });
   }
 

@@ -14,6 +14,9 @@ const CLOSELY_MS = 700;
 /** Before a failed request is tried again; the last holds for all further ones. */
 const RETRY_MS = [250, 500, 1000, 2000, 4000];
 
+/** So often a grant may be refused, and another got, before the session is over. */
+const REFUSALS = 3;
+
 export type Right = "live" | "recorded" | "export";
 
 export interface Permission {
@@ -58,6 +61,15 @@ export interface Credentials {
   readonly secret: string;
 }
 
+/** Gives the credentials of the moment: a control room renews its grants, and gives another where one is over. */
+export interface CredentialSource {
+  /**
+   * What to begin the session with. `refused`: the recorder did not take what was given last. Rejects with RequestError:
+   * of status 0 or 5xx it is tried again, of another the session ends with its words.
+   */
+  current(refused: boolean): Promise<Credentials>;
+}
+
 /** The recorder refused a request, or could not be asked; `message` is for people. */
 export class RequestError extends Error {
   override readonly name = "RequestError";
@@ -95,12 +107,17 @@ export class Session extends EventTarget {
   /** Recorder's clock minus `now`, in microseconds. */
   #clock = 0;
   #begun = 0;
-  readonly #credentials: Credentials;
+  /** The recorder has refused what the source gave last. */
+  #refused = false;
+  readonly #source: CredentialSource;
+  /** Whether the source may have others than those that were refused. */
+  readonly #renewable: boolean;
   readonly #around: Surroundings;
 
-  constructor(credentials: Credentials, around: Surroundings) {
+  constructor(credentials: Credentials | CredentialSource, around: Surroundings) {
     super();
-    this.#credentials = credentials;
+    this.#renewable = "current" in credentials;
+    this.#source = "current" in credentials ? credentials : { current: () => Promise.resolve(credentials) };
     this.#around = around;
   }
 
@@ -231,7 +248,14 @@ export class Session extends EventTarget {
         continue;
       }
       // About the session itself, a refusal is final; about a camera or a time it is that request's alone.
-      if (path === "/session" && response.status === 403) this.#end(sentence(error.message));
+      if (path === "/session" && response.status === 403) {
+        if (!this.#renewable) this.#end(sentence(error.message));
+        else if (again) {
+          this.#refused = true;
+          if (token === this.#token) this.lost();
+          continue;
+        }
+      }
       throw error;
     }
   }
@@ -252,29 +276,41 @@ export class Session extends EventTarget {
 
   async #begin(): Promise<void> {
     for (let attempt = 0; this.#state !== "ended"; attempt++) {
+      const refused = this.#refused;
       try {
+        const credentials = await this.#source.current(refused);
         const response = await this.#around.fetch(`${this.#around.origin}/session`, {
           method: "POST",
           headers: { "content-type": "application/json" },
-          body: JSON.stringify(this.#credentials),
+          body: JSON.stringify(credentials),
         });
         const now = this.#around.now();
         if (response.ok) {
           const answer = (await response.json()) as SessionInfo & { token: string };
           this.#token = answer.token;
+          this.#refused = false;
           this.#begun += 1;
           this.#learn(answer, now);
           return;
         }
         const error = await errorOf(response);
         if (response.status < 500 && response.status !== 429) {
-          this.#end(sentence(error.message));
-          throw error;
-        }
-        this.#set("away", sentence(error.message));
+          // Refused twice in a row, a grant that is new to it too: the recorder means it.
+          if (!this.#renewable || (refused && attempt >= REFUSALS)) {
+            this.#end(sentence(error.message));
+            throw error;
+          }
+          this.#refused = true;
+        } else this.#set("away", sentence(error.message));
       } catch (error) {
-        if (error instanceof RequestError) throw error;
-        this.#set("away", "The recorder cannot be reached.");
+        if (error instanceof RequestError) {
+          if (this.state === "ended") throw error;
+          if (error.status > 0 && error.status < 500 && error.status !== 429) {
+            this.#end(sentence(error.message));
+            throw error;
+          }
+          this.#set("away", sentence(error.message));
+        } else this.#set("away", "The recorder cannot be reached.");
       }
       await this.#around.wait(RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)] ?? 4000);
     }

@@ -24,10 +24,17 @@ class Entry:
 
 
 ENTRIES: Final = (
+    Entry("Live wall", "viewing:wall", (Action.LIVE,)),
+    Entry("Look back", "viewing:review", (Action.RECORDED, Action.REPLAY)),
     Entry(
         "Sites and cameras",
         "estate:cameras",
         (Action.CHANGE_CAMERAS, Action.INSPECT, Action.PLAN, Action.LIVE, Action.READ_LEDGER),
+    ),
+    Entry(
+        "Health",
+        "health:now",
+        (Action.LIVE, Action.CHANGE_CAMERAS, Action.INSPECT, Action.PLAN, Action.READ_LEDGER),
     ),
 )
 """The main pages, from the left."""

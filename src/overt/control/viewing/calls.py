@@ -1,0 +1,157 @@
+"""What the pages of wall, review and plans ask without being loaded anew: JSON, under the sign-in of the page.
+
+Errors are `{"error": {"kind", "message"}}` with the status of their kind.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_http_methods
+
+from overt.control.people.actions import Action
+from overt.control.people.gate import asks
+from overt.control.people.models import SiteGroup
+from overt.control.viewing import layouts, messages
+from overt.control.viewing.catalogue import Place, shown_to
+from overt.control.viewing.grants import Viewer
+from overt.control.viewing.holding import custody, holder
+from overt.errors import OvertError
+
+VIEWING = (Action.LIVE, Action.RECORDED)
+
+
+def call(*methods: str, actions: tuple[Action, ...] = VIEWING) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a view of a function that returns plain values (None: 204) and raises OvertError."""
+
+    def make(function: Callable[..., Any]) -> Callable[..., HttpResponse]:
+        @asks(*actions)
+        @require_http_methods([*methods])
+        @functools.wraps(function)
+        def view(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
+            try:
+                found = function(request, *arguments, **named)
+            except OvertError as error:
+                return JsonResponse({"error": {"kind": error.kind, "message": str(error)}}, status=error.http_status)
+            answer = HttpResponse(status=204) if found is None else JsonResponse(found)
+            answer["cache-control"] = "no-store"
+            return answer
+
+        return view
+
+    return make
+
+
+def viewer_of(request: HttpRequest) -> Viewer:
+    """Return who asks."""
+    person: Any = request.user
+    rights: Any = request.rights  # type: ignore[attr-defined]
+    return Viewer(person.pk, person.name, request.session.session_key or "", rights)
+
+
+@call("GET")
+def catalogue(request: HttpRequest) -> dict[str, Any]:
+    """Say which cameras somebody may look at, and what else a page begins with."""
+    viewer = viewer_of(request)
+    found = shown_to(viewer.rights)
+    where = viewer.rights.where(Action.LIVE)
+    shared = SiteGroup.objects.all() if where is None else SiteGroup.objects.filter(pk__in=where)
+    return {
+        "cameras": [_described(viewer, each) for each in found],
+        "layouts": _layouts(request, {each.key for each in found}),
+        "tours": [layouts.described_tour(each, request.user) for each in layouts.tours_of(request.user, viewer.rights)],  # type: ignore[arg-type]
+        "groups": [{"id": each.pk, "name": each.name} for each in shared],
+        "time_zone": settings.TIME_ZONE,
+        "person": viewer.name,
+        "unlocked": custody().unlocked,
+    }
+
+
+def _described(viewer: Viewer, place: Place) -> list[Any]:
+    """Return a camera as a row: key, name, site, group, state, and which of live, replay, recorded, export are held."""
+    rights = "".join(
+        letter
+        for letter, action in (
+            ("l", Action.LIVE),
+            ("p", Action.REPLAY),
+            ("r", Action.RECORDED),
+            ("e", Action.EXPORT),
+        )
+        if viewer.rights.may(action, place.group)
+    )
+    return [place.key, place.name, place.site_name, place.group_name, place.state, rights]
+
+
+def _layouts(request: HttpRequest, visible: set[str]) -> list[dict[str, Any]]:
+    person: Any = request.user
+    rights = viewer_of(request).rights
+    return [layouts.described_layout(each, person, visible) for each in layouts.layouts_of(person, rights)]
+
+
+@call("POST")
+def new_grant(request: HttpRequest) -> dict[str, Any]:
+    """Give a page a grant."""
+    asked = messages.read(request, messages.NewGrant)
+    return _given(holder().give(viewer_of(request), asked.digest, asked.wish()))
+
+
+@call("POST")
+def change_grant(request: HttpRequest, grant: UUID) -> dict[str, Any]:
+    """Let a page see something else."""
+    return _given(holder().change(grant, viewer_of(request), messages.read(request, messages.Wanted).wish()))
+
+
+@call("POST")
+def heartbeat(request: HttpRequest, grant: UUID) -> dict[str, Any]:
+    """Hear that a page is still there."""
+    return _given(holder().heard(grant, viewer_of(request)))
+
+
+@call("POST")
+def close_grant(request: HttpRequest, grant: UUID) -> None:
+    """Hear that a page is closed."""
+    holder().close(grant, viewer_of(request).session)
+
+
+@call("POST", actions=(Action.EXPORT,))
+def clip(request: HttpRequest, grant: UUID) -> None:
+    """Write down that a clip is about to be saved."""
+    asked = messages.read(request, messages.Clip)
+    holder().take(grant, viewer_of(request), asked.cameras, asked.from_us * 1000, asked.to_us * 1000)
+
+
+def _given(given: Any) -> dict[str, Any]:
+    return messages.given(given, settings.CONTROL.media_port)
+
+
+@call("POST", actions=(Action.LIVE,))
+def save_layout(request: HttpRequest) -> dict[str, Any]:
+    """Save a layout."""
+    viewer, person = viewer_of(request), request.user
+    made = layouts.save_layout(person, viewer.rights, messages.read(request, messages.NewLayout))  # type: ignore[arg-type]
+    return layouts.described_layout(made, person, {each.key for each in shown_to(viewer.rights)})  # type: ignore[arg-type]
+
+
+@call("POST", actions=(Action.LIVE,))
+def remove_layout(request: HttpRequest, layout: int) -> None:
+    """Remove a layout of one's own."""
+    layouts.remove_layout(request.user, layout)  # type: ignore[arg-type]
+
+
+@call("POST", actions=(Action.LIVE,))
+def save_tour(request: HttpRequest) -> dict[str, Any]:
+    """Save a tour."""
+    asked = messages.read(request, messages.NewTour)
+    made = layouts.save_tour(request.user, viewer_of(request).rights, asked)  # type: ignore[arg-type]
+    return layouts.described_tour(made, request.user)  # type: ignore[arg-type]
+
+
+@call("POST", actions=(Action.LIVE,))
+def remove_tour(request: HttpRequest, tour: int) -> None:
+    """Remove a tour of one's own."""
+    layouts.remove_tour(request.user, tour)  # type: ignore[arg-type]

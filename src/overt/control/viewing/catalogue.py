@@ -1,0 +1,55 @@
+"""The cameras that somebody may watch, look back at, or put on a plan: what the pages' trees and names are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from django.db.models import Q, QuerySet
+
+from overt.control.estate.models import Camera
+from overt.control.people.actions import Action
+from overt.control.people.rights import Rights
+
+VIEWING: Final = (Action.LIVE, Action.RECORDED)
+"""Who has one of these at a camera's group is shown the camera."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A camera as far as viewing needs to know it."""
+
+    key: str
+    """By which recorder and footage know it."""
+    name: str
+    group: int
+    group_name: str
+    site: int
+    site_name: str
+    state: str
+
+
+_COLUMNS: Final = ("key", "name", "site__group_id", "site__group__name", "site_id", "site__name", "state")
+
+
+def places(keys: Iterable[str]) -> dict[str, Place]:
+    """Return the cameras of these short names; those that are not there are left out."""
+    rows = Camera.objects.filter(key__in=list(keys)).values_list(*_COLUMNS)
+    return {row[0]: Place(*row) for row in rows}
+
+
+def shown_to(rights: Rights, *, site: int | None = None) -> list[Place]:
+    """Return the cameras that somebody may look at, in the order of group, site and name."""
+    found: QuerySet[Camera] = Camera.objects.exclude(state__in=(Camera.State.DRAFT, Camera.State.RETIRED))
+    # Who may look back may look back at a place that is watched no more.
+    if rights.anywhere(Action.RECORDED):
+        found = Camera.objects.exclude(state=Camera.State.DRAFT)
+    groups = [rights.where(action) for action in VIEWING]
+    if not any(each is None for each in groups):
+        allowed: set[int] = set().union(*(each for each in groups if each))
+        found = found.filter(Q(site__group_id__in=allowed))
+    if site is not None:
+        found = found.filter(site_id=site)
+    rows = found.order_by("site__group__name", "site__name", "name").values_list(*_COLUMNS)
+    return [Place(*row) for row in rows]

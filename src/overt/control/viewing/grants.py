@@ -1,0 +1,458 @@
+"""Grants in force: given to the recorder's media plane, renewed while their pages ask, revoked when anything ends them.
+
+A grant is a page's: it lasts while the page says that it is there, its sign-in lasts and the account works, and opens
+what its person may see at every moment. They live in memory: a control room that starts anew has none, what an earlier
+one gave ends by itself within `LIFETIME_S`, and pages ask again. One thread, `viewing-grants`; calls from any.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.db import DatabaseError, InterfaceError, close_old_connections
+
+from overt.clock import SECOND, Clock
+from overt.contract.grant import SKEW_S, Binding, Grant
+from overt.control.people.rights import Rights
+from overt.control.viewing import looks
+from overt.control.viewing.catalogue import places
+from overt.control.viewing.custody import Custody
+from overt.control.viewing.granting import Decision, Wish, decide, permissions
+from overt.control.viewing.standing import Standing, standing
+from overt.errors import ConflictError, ForbiddenError, MissingError, OvertError, UnavailableError
+from overt.ids import new_id
+
+ISSUER: Final = "overt control room"
+LIFETIME_S: Final = 300
+"""Of one grant as it is signed; it is renewed long before. What nobody renews any more ends by then."""
+RENEW_S: Final = 60
+HEARD_S: Final = 60
+"""A page that has said nothing for so long is closed."""
+LOOK_S: Final = 1.0
+STANDING_S: Final = 5.0
+"""How often the database is asked whether sign-ins last; what is said by a signal is acted upon at once."""
+FRESH_S: Final = 3.0
+"""How often it is looked for key periods that have begun."""
+FRESH_NS: Final = 600 * SECOND
+MAX_PER_SESSION: Final = 24
+"""Open pages of one sign-in."""
+MAX_GRANTS: Final = 4096
+REMEMBERED: Final = 2048
+"""Grants that have ended, and of which it is still known why."""
+_LOG: Final = logging.getLogger(__name__)
+
+SIGNED_OUT: Final = "You are signed out, or were away for too long. Sign in again."
+ACCOUNT_ENDED: Final = "Your account has ended or was removed."
+NOTHING_LEFT: Final = "Your rights have changed: you may not see any of these cameras any more."
+CLOSED: Final = "This page was closed."
+STOPPED: Final = "The control room is being stopped."
+
+
+class Media(Protocol):
+    """What is needed of the recorder's media plane (`contract.socket_client.MediaControl`)."""
+
+    def give(self, grant_id: UUID, token: str, roots: dict[UUID, bytes]) -> None:
+        """Register or renew a grant and release roots under it."""
+        ...
+
+    def revoke(self, grant_id: UUID) -> None:
+        """End a grant for good."""
+        ...
+
+    def started_us(self) -> int:
+        """Return since when the media process runs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who asks: somebody who is signed in."""
+
+    person: UUID
+    name: str
+    session: str = field(repr=False)
+    rights: Rights
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A grant as its page gets it."""
+
+    id: UUID
+    token: str = field(repr=False)
+    expires_s: int
+    decision: Decision
+
+
+@dataclass(slots=True)
+class _Held:
+    id: UUID
+    viewer: Viewer
+    secret: bytes = field(repr=False)
+    """SHA-256 of the page's secret."""
+    wish: Wish
+    heard_ns: int
+    """Monotonic."""
+    decision: Decision = field(default_factory=Decision)
+    token: str = field(default="", repr=False)
+    issued_s: int = 0
+    began_us: int = 0
+    """Of the media process that it was given to last."""
+    released: set[UUID] = field(default_factory=set)
+    spans: list[tuple[frozenset[str], int, int]] = field(default_factory=list)
+    """Recorded footage that was opened under it, by cameras and hours."""
+    over: bool = False
+    turn: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+
+class Holder:
+    """Gives, renews and revokes."""
+
+    def __init__(
+        self,
+        media: Media,
+        custody: Custody,
+        key: Callable[[], Ed25519PrivateKey],
+        clock: Clock,
+        ask: Callable[[Collection[str], Collection[UUID]], Standing] = standing,
+    ) -> None:
+        """Hold nothing yet. `key` signs; `ask` says who may still see."""
+        self._media, self._custody, self._key, self._clock, self._ask = media, custody, key, clock, ask
+        self._held: dict[UUID, _Held] = {}
+        self._lock = threading.Lock()
+        self._to_revoke: dict[UUID, int] = {}
+        """Those that the media plane has not yet been told of, and when they end by themselves (monotonic)."""
+        self._reasons: OrderedDict[UUID, tuple[str, str]] = OrderedDict()
+        self._woken = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._asked_ns = self._freshened_ns = 0
+        self._trouble = ""
+
+    # --- the page's side ---------------------------------------------------------------------------------------------
+
+    def give(self, viewer: Viewer, secret: bytes, wish: Wish) -> Given:
+        """Give a page a grant, bound to the secret whose SHA-256 it sends.
+
+        Raises:
+            InvalidError: the wish is none.
+            ForbiddenError: nothing of it is allowed; the words of the first camera.
+            ConflictError: too many pages are open.
+            UnavailableError: the recorder does not answer, or there are too many grants.
+        """
+        wish = wish.checked()
+        held = _Held(new_id(), viewer, secret, wish, self._clock.monotonic_ns())
+        with self._lock:
+            mine = sum(1 for each in self._held.values() if each.viewer.session == viewer.session)
+            if mine >= MAX_PER_SESSION:
+                msg = f"You have {mine} pages with pictures open. Close some, or wait a minute."
+                raise ConflictError(msg)
+            if len(self._held) >= MAX_GRANTS:
+                msg = "Too many people watch at this moment. Try again later."
+                raise UnavailableError(msg)
+            self._held[held.id] = held
+        try:
+            with held.turn:
+                return self._put(held, viewer, wish)
+        except BaseException:
+            self._end(held, "It could not be given.")
+            raise
+
+    def change(self, grant: UUID, viewer: Viewer, wish: Wish) -> Given:
+        """Let a page see other cameras or hours; raises as `give`, and MissingError as `heard`."""
+        wish = wish.checked()
+        held = self._mine(grant, viewer.session)
+        with held.turn:
+            held.heard_ns = self._clock.monotonic_ns()
+            return self._put(held, viewer, wish)
+
+    def heard(self, grant: UUID, viewer: Viewer) -> Given:
+        """Take note that a page is still there; return its grant as it is now.
+
+        Raises:
+            MissingError: it is over, or not this sign-in's; says why where that is known.
+        """
+        held = self._mine(grant, viewer.session)
+        held.heard_ns = self._clock.monotonic_ns()
+        return self._given(held)
+
+    def close(self, grant: UUID, session: str) -> None:
+        """End a grant by its page's wish; one that is over or another's is left alone."""
+        held = self._held.get(grant)
+        if held is not None and held.viewer.session == session:
+            self._end(held, CLOSED)
+
+    def take(self, grant: UUID, viewer: Viewer, cameras: Collection[str], from_ns: int, to_ns: int) -> None:
+        """Write down that somebody saves footage as a clip, before they do.
+
+        Raises:
+            ForbiddenError: they may not, or the footage was not opened.
+            MissingError: as `heard`.
+        """
+        held = self._mine(grant, viewer.session)
+        lacking = [each for each in cameras if each not in held.decision.export]
+        if lacking or not cameras:
+            msg = "You may not save footage of these cameras: it needs the right “Export footage”."
+            raise ForbiddenError(msg)
+        opened = any(set(cameras) <= each and begin <= from_ns < to_ns <= end for each, begin, end in held.spans)
+        if not opened:
+            msg = "This footage is not open on your page: go to its day first."
+            raise ForbiddenError(msg)
+        looks.taken(viewer.person, grant, sorted(cameras), from_ns, to_ns)
+
+    def _mine(self, grant: UUID, session: str) -> _Held:
+        held = self._held.get(grant)
+        if held is not None and held.viewer.session == session and not held.over:
+            return held
+        whose, why = self._reasons.get(grant, ("", ""))
+        raise MissingError(why if whose == session else "There is no such grant: ask for another.")
+
+    # --- what ends it ------------------------------------------------------------------------------------------------
+
+    def session_ended(self, session: str) -> None:
+        """End what was given under a sign-in that is over."""
+        for held in self._those(lambda each: each.viewer.session == session):
+            self._end(held, SIGNED_OUT)
+
+    def rights_changed(self, people: Iterable[UUID]) -> None:
+        """Have another look at what these people may see, at once."""
+        concerned = set(people)
+        if self._those(lambda each: each.viewer.person in concerned):
+            self._asked_ns = 0
+            self._woken.set()
+
+    def end_all(self) -> None:
+        """Revoke everything: the control room stops."""
+        for held in self._those(lambda _: True):
+            self._end(held, STOPPED)
+
+    def _those(self, which: Callable[[_Held], bool]) -> list[_Held]:
+        with self._lock:
+            return [each for each in self._held.values() if which(each)]
+
+    def _end(self, held: _Held, why: str) -> None:
+        with held.turn:
+            if held.over:
+                return
+            held.over = True
+            with self._lock:
+                self._held.pop(held.id, None)
+                self._reasons[held.id] = (held.viewer.session, why)
+                while len(self._reasons) > REMEMBERED:
+                    self._reasons.popitem(last=False)
+            try:
+                self._media.revoke(held.id)
+            except OvertError as error:
+                _LOG.warning("a grant cannot be revoked now, and is tried again: %s", error)
+                self._to_revoke[held.id] = self._clock.monotonic_ns() + LIFETIME_S * SECOND
+        if held.spans:
+            try:
+                looks.ended(held.id)
+            except (DatabaseError, InterfaceError) as error:
+                _LOG.error("the end of a look at recorded footage could not be written down: %s", error)
+
+    # --- giving ------------------------------------------------------------------------------------------------------
+
+    def _put(self, held: _Held, viewer: Viewer, wish: Wish) -> Given:
+        """Decide, write down, release, give. The caller has the turn."""
+        decision = decide(viewer.rights, places(wish.cameras), wish, locked=not self._custody.unlocked)
+        if not decision.cameras:
+            first = decision.refusals[0].words if decision.refusals else "The page asked for no camera."
+            raise ForbiddenError(first)
+        if held.over:
+            raise MissingError(self._reasons.get(held.id, ("", SIGNED_OUT))[1])
+        roots: dict[UUID, bytes] = {}
+        if decision.recorded:
+            roots = self._release(held, viewer, decision, wish)
+        self._sign(held, decision, wish, roots)
+        held.viewer, held.wish, held.decision = viewer, wish, decision
+        return self._given(held)
+
+    def _release(self, held: _Held, viewer: Viewer, decision: Decision, wish: Wish) -> dict[UUID, bytes]:
+        span = (frozenset(decision.recorded), wish.from_ns, wish.to_ns)
+        if span not in held.spans:
+            looks.opened(viewer.person, held.id, decision.recorded, wish.from_ns, wish.to_ns)
+            held.spans.append(span)
+        return self._custody.release(decision.recorded, wish.from_ns, wish.to_ns, held.released)
+
+    def _sign(self, held: _Held, decision: Decision, wish: Wish, roots: dict[UUID, bytes]) -> None:
+        began_us = self._media.started_us()
+        if began_us != held.began_us and held.released:
+            # A media process that began anew has forgotten every key.
+            held.released.clear()
+            roots = self._released_again(held, decision)
+        now_s = self._clock.utc_ns() // SECOND
+        # Of two grants of one id the later issued counts: a clock that was set back a little must not matter.
+        issued_s = max(now_s, min(held.issued_s, now_s + SKEW_S))
+        grant = Grant(
+            issuer=ISSUER,
+            person=held.viewer.name,
+            id=held.id,
+            site=self._site(),
+            issued_s=issued_s,
+            not_before_s=min(issued_s, now_s),
+            expires_s=issued_s + LIFETIME_S,
+            binding=Binding(secret=held.secret),
+            may=permissions(decision, wish, now_s * SECOND),
+        )
+        token = grant.to_token(self._key())
+        self._media.give(held.id, token, roots)
+        held.released |= roots.keys()
+        held.token, held.issued_s, held.began_us = token, issued_s, began_us
+
+    def _released_again(self, held: _Held, decision: Decision) -> dict[UUID, bytes]:
+        roots: dict[UUID, bytes] = {}
+        for cameras, from_ns, to_ns in held.spans:
+            allowed = cameras & set(decision.recorded)
+            if allowed:
+                roots |= self._custody.release(allowed, from_ns, to_ns)
+        return roots
+
+    def _site(self) -> UUID:
+        site = self._custody.site
+        if site is None:
+            msg = "This site has no key yet, so nothing is recorded and nothing can be shown."
+            raise UnavailableError(msg)
+        return site
+
+    def _given(self, held: _Held) -> Given:
+        return Given(held.id, held.token, held.issued_s + LIFETIME_S, held.decision)
+
+    # --- the thread --------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to look after what is held."""
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="viewing-grants", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Revoke everything and end the thread."""
+        self._stopping.set()
+        self._woken.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self.end_all()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._woken.wait(LOOK_S)
+            self._woken.clear()
+            if self._stopping.is_set():
+                break
+            try:
+                self.look()
+            except OvertError as error:
+                self._say(str(error))
+            finally:
+                close_old_connections()
+
+    def look(self) -> None:
+        """Renew, release, revoke: what there is to do at this moment. Raises OvertError where the recorder is away."""
+        self._revoke_again()
+        held = self._those(lambda _: True)
+        if not held:
+            return
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._asked_ns >= STANDING_S * SECOND or self._asked_ns == 0:
+            self._check_standing(held, now_ns)
+        began_us = self._media.started_us()
+        freshen = now_ns - self._freshened_ns >= FRESH_S * SECOND
+        if freshen:
+            self._freshened_ns = now_ns
+        now_s = self._clock.utc_ns() // SECOND
+        for each in held:
+            if each.over:
+                continue
+            with each.turn:
+                if each.over:
+                    continue
+                roots = self._begun(each) if freshen else {}
+                if roots or began_us != each.began_us or now_s - each.issued_s >= RENEW_S:
+                    self._sign(each, each.decision, each.wish, roots)
+        self._say("")
+
+    def _check_standing(self, held: list[_Held], now_ns: int) -> None:
+        """End what may not go on; while the database is away, what was allowed stays so."""
+        self._asked_ns = now_ns
+        try:
+            found = self._ask([each.viewer.session for each in held], [each.viewer.person for each in held])
+            known = places({camera for each in held for camera in each.wish.cameras})
+        except (DatabaseError, InterfaceError) as error:
+            self._say(f"the database does not answer: {error}")
+            for each in held:  # nor can their pages say that they are there
+                each.heard_ns = max(each.heard_ns, now_ns - HEARD_S * SECOND // 2)
+            return
+        for each in held:
+            rights = found.rights.get(each.viewer.person)
+            if rights is None:
+                self._end(each, ACCOUNT_ENDED)
+            elif each.viewer.session not in found.sessions:
+                self._end(each, SIGNED_OUT)
+            elif now_ns - each.heard_ns > HEARD_S * SECOND:
+                self._end(each, CLOSED)
+            else:
+                self._decide_again(each, rights, decide(rights, known, each.wish, locked=not self._custody.unlocked))
+
+    def _decide_again(self, held: _Held, rights: Rights, decision: Decision) -> None:
+        """Take away what somebody may see no more; what they may see besides is given when the page asks."""
+        kept = _within(decision, held.decision)
+        if not kept.cameras:
+            self._end(held, NOTHING_LEFT)
+            return
+        with held.turn:
+            if held.over or kept == held.decision:
+                return
+            lost = set(held.decision.recorded) - set(kept.recorded)
+            held.viewer = Viewer(held.viewer.person, held.viewer.name, held.viewer.session, rights)
+            held.decision = kept
+            if lost:
+                # Keys that were released are forgotten with the grant alone: the page gets another.
+                self._end(held, "Your rights have changed.")
+            else:
+                self._sign(held, kept, held.wish, {})
+
+    def _begun(self, held: _Held) -> dict[UUID, bytes]:
+        """Return the keys of what has begun since, of the footage that the page looks at."""
+        now = self._clock.utc_ns()
+        begin = max(held.wish.from_ns, now - FRESH_NS)
+        if not held.decision.recorded or begin >= held.wish.to_ns or not self._custody.unlocked:
+            return {}
+        return self._custody.release(held.decision.recorded, begin, min(held.wish.to_ns, now), held.released)
+
+    def _revoke_again(self) -> None:
+        for grant, ends_ns in list(self._to_revoke.items()):
+            if self._clock.monotonic_ns() < ends_ns:
+                self._media.revoke(grant)
+            self._to_revoke.pop(grant, None)
+
+    def _say(self, trouble: str) -> None:
+        """Log a trouble once, and that it is over."""
+        if trouble != self._trouble:
+            _LOG.warning("grants: %s", trouble or "all is well again")
+        self._trouble = trouble
+
+
+def _within(now: Decision, before: Decision) -> Decision:
+    """Return what of a decision is still allowed: nothing is added that was not given."""
+
+    def both(wanted: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(each for each in wanted if each in allowed)
+
+    replay = both(before.replay, now.replay)
+    live = both((*before.live, *before.replay), (*now.live, *now.replay))
+    return Decision(
+        live=tuple(each for each in live if each not in replay),
+        replay=replay,
+        recorded=both(before.recorded, now.recorded),
+        export=both(before.export, now.export),
+        refusals=before.refusals,
+    )

@@ -1,0 +1,63 @@
+"""The one holder of grants of this control room, and its custody of the site's key: made once, ended when it stops."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from overt.clock import SystemClock
+from overt.contract.socket_client import MediaControl
+from overt.control.configuration import ControlSettings
+from overt.control.people.signals import rights_changed, session_ended
+from overt.control.secrets import grant_key
+from overt.control.viewing.custody import Custody
+from overt.control.viewing.grants import Holder
+
+
+def _told() -> ControlSettings:
+    found: ControlSettings = settings.CONTROL
+    return found
+
+
+@functools.cache
+def custody() -> Custody:
+    """Return the custody of the site's key."""
+    return Custody(_told().data, _told().recorder_socket)
+
+
+@functools.cache
+def holder() -> Holder:
+    """Return the holder of grants."""
+    told = _told()
+    return Holder(MediaControl(told.media_socket), custody(), lambda: grant_key(told.secrets), SystemClock())
+
+
+def start() -> None:
+    """Unlock recorded footage where a file holds the passphrase, and begin to look after grants."""
+    told = _told()
+    if told.custodian_passphrase_file is not None:
+        custody().unlock_from(told.custodian_passphrase_file)
+    holder().start()
+
+
+def stop() -> None:
+    """Revoke every grant."""
+    holder().stop()
+
+
+def _session_ended(*, session_key: str, **_: Any) -> None:
+    holder().session_ended(session_key)
+
+
+def _rights_changed(*, people: Iterable[UUID], **_: Any) -> None:
+    holder().rights_changed(people)
+
+
+def listen() -> None:
+    """Hear when somebody may do less than before."""
+    session_ended.connect(_session_ended, dispatch_uid="viewing-session-ended")
+    rights_changed.connect(_rights_changed, dispatch_uid="viewing-rights-changed")

@@ -1,0 +1,140 @@
+"""What pages and the API send: checked bodies, and answers as plain values."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, TypeVar
+
+from django.http import HttpRequest
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from overt.clock import SECOND
+from overt.contract.grant import SECRET_SIZE, from_text
+from overt.control.viewing.granting import MAX_CAMERAS, Wish
+from overt.control.viewing.grants import Given
+from overt.control.viewing.models import TILES
+from overt.errors import InvalidError
+
+MAX_BODY: Final = 64 * 1024
+MAX_STEPS: Final = 50
+MAX_TILES: Final = max(TILES)
+LATEST_US: Final = 253_402_300_799_000_000
+_FROZEN: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+Key = Annotated[str, Field(min_length=1, max_length=63)]
+Words = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+Moment = Annotated[int, Field(ge=0, le=LATEST_US)]
+"""Microseconds since the Unix epoch."""
+Read = TypeVar("Read", bound=BaseModel)
+
+
+class Recorded(BaseModel):
+    """Recorded footage that a page wants to show."""
+
+    model_config = _FROZEN
+
+    cameras: Annotated[tuple[Key, ...], Field(min_length=1, max_length=MAX_CAMERAS)]
+    from_us: Moment
+    to_us: Moment
+
+
+class Wanted(BaseModel):
+    """What a page wants to show."""
+
+    model_config = _FROZEN
+
+    live: Annotated[tuple[Key, ...], Field(max_length=MAX_CAMERAS)] = ()
+    recorded: Recorded | None = None
+
+    def wish(self) -> Wish:
+        """Return it in the words of the decision."""
+        found = self.recorded
+        if found is None:
+            return Wish(live=self.live)
+        return Wish(self.live, found.cameras, found.from_us * 1000, found.to_us * 1000)
+
+
+class NewGrant(Wanted):
+    """The same from a page that has no grant yet."""
+
+    secret_sha256: Annotated[str, Field(min_length=43, max_length=43, repr=False)]
+    """Of the secret that the page keeps, in base64url."""
+
+    @property
+    def digest(self) -> bytes:
+        """The 32 bytes; raises InvalidError if it is none."""
+        return from_text(self.secret_sha256, SECRET_SIZE, "'secret_sha256'")
+
+
+class Clip(BaseModel):
+    """A clip that is about to be saved."""
+
+    model_config = _FROZEN
+
+    cameras: Annotated[tuple[Key, ...], Field(min_length=1, max_length=9)]
+    from_us: Moment
+    to_us: Moment
+
+
+class NewLayout(BaseModel):
+    """A layout as somebody saves it."""
+
+    model_config = _FROZEN
+
+    name: Words
+    group: int | None = None
+    """Id of the group of sites that it is shared with."""
+    tiles: int
+    cells: Annotated[tuple[Key | None, ...], Field(max_length=MAX_TILES)]
+
+
+class Step(BaseModel):
+    """One layout of a tour."""
+
+    model_config = _FROZEN
+
+    layout: int
+    seconds: Annotated[int, Field(ge=5, le=3600)]
+
+
+class NewTour(BaseModel):
+    """A tour as somebody saves it."""
+
+    model_config = _FROZEN
+
+    name: Words
+    group: int | None = None
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=MAX_STEPS)]
+
+
+def read(request: HttpRequest, model: type[Read]) -> Read:
+    """Read the body of a request.
+
+    Raises:
+        InvalidError: naming the first wrong field; values are never repeated.
+    """
+    if request.content_type != "application/json" or len(request.body) > MAX_BODY:
+        msg = f"The body must be JSON (application/json) of at most {MAX_BODY} bytes."
+        raise InvalidError(msg)
+    try:
+        return model.model_validate_json(request.body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"][:4]) or "the body"
+        raise InvalidError(f"{where}: {first['msg']}") from None
+
+
+def given(grant: Given, media_port: int) -> dict[str, Any]:
+    """Return what a page needs of its grant."""
+    decision = grant.decision
+    return {
+        "id": str(grant.id),
+        "grant": grant.token,
+        "expires_us": grant.expires_s * SECOND // 1000,
+        "media_port": media_port,
+        "live": [*decision.replay, *decision.live],
+        "replay": list(decision.replay),
+        "recorded": list(decision.recorded),
+        "export": list(decision.export),
+        "refused": [
+            {"camera": each.camera, "right": each.action.value, "words": each.words} for each in decision.refusals
+        ],
+    }

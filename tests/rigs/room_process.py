@@ -1,0 +1,44 @@
+"""The control room in a process of its own, for tests in a browser: pages under uvicorn, grants held, and a back door.
+
+Each line on standard input is Python, as JSON text, to be executed inside; what it leaves in `answer` comes back as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+
+import django
+import uvicorn
+from django.core.management import call_command
+
+READY = "ready"
+
+
+def main() -> None:
+    port = int(sys.argv[1])
+    django.setup()
+    call_command("migrate", verbosity=0)
+    from overt.control.project.asgi import application  # noqa: PLC0415 - there are no settings before
+    from overt.control.viewing import holding  # noqa: PLC0415
+
+    holding.start()
+    server = uvicorn.Server(uvicorn.Config(application, "127.0.0.1", port, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run, name="uvicorn")
+    thread.start()
+    while not server.started:
+        thread.join(0.02)
+    print(json.dumps(READY), flush=True)
+    names: dict[str, object] = {}
+    for line in sys.stdin:
+        names["answer"] = None
+        exec(json.loads(line), names)  # noqa: S102 - the test is the one who speaks
+        print(json.dumps(names["answer"], default=str), flush=True)
+    holding.stop()
+    server.should_exit = True
+    thread.join()
+
+
+if __name__ == "__main__":
+    main()
