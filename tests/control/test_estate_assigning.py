@@ -117,7 +117,7 @@ def assigner(footage: Path, transactional_db: None) -> Iterator[None]:
     assigning.start()
     yield
     assigning.stop()
-    assert not [each for each in threading.enumerate() if each.name == assigning.THREAD]
+    assert not [each for each in threading.enumerate() if each.name == "assignments"]
 
 
 def waiting_recorder(folder: Path) -> Recorder:

@@ -24,7 +24,6 @@ from overt.control.estate.models import RECORDER_NAME
 from overt.control.estate.recorded import assignment_of, checker, recorded_by
 from overt.errors import ConflictError, OvertError, UnavailableError
 
-THREAD: Final = "assignments"
 LOOK_S: Final = 5.0
 """Seconds between two looks at whether the recorder still has what it was given."""
 FIRST_WAIT_S: Final = 0.5
@@ -45,7 +44,7 @@ class Assigner:
         """True once this recorder, since it was last away, has taken or confirmed an assignment of ours."""
         self._failures = 0
         self._said = ""
-        self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
+        self._thread = threading.Thread(target=self._run, name="assignments", daemon=True)
 
     def start(self) -> None:
         """Begin."""
