@@ -10,7 +10,7 @@ import os
 import re
 import socket
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -88,7 +88,11 @@ class ControlSettings(BaseModel):
     time_zone: str = "Europe/London"
     camera_ranges: Annotated[tuple[IPvAnyNetwork, ...], Field(max_length=256)] = ()
     """Networks in which cameras may be; empty: all but loopback, link-local and multicast ones."""
+    alert_ranges: Annotated[tuple[IPvAnyNetwork, ...], Field(max_length=256)] = ()
+    """Networks to which alerts may be sent by webhook and MQTT, besides public addresses."""
     session_idle_minutes: Annotated[int, Field(ge=5, le=24 * 60)] = 30
+    second_factor: Literal["required", "optional"] = "required"
+    """Whether who signs in with a password must have a passkey or codes of an app besides."""
     session_hours: Annotated[int, Field(ge=1, le=24)] = 12
     custodian_passphrase_file: Path | None = None
     """Opens the custodian's key when the control room starts; without it, somebody has to on the page."""

@@ -1,0 +1,441 @@
+"""What is wrong now? Plain functions on plain values; each finding says what, since when, and what to do (`kinds`).
+
+The same situation always yields the same findings, so that what is kept changes only when something changed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from overt.control.health import kinds
+from overt.control.health.disks import Outlook
+from overt.control.health.kinds import Kind
+from overt.control.health.report import DiskReport, Report, StreamReport
+from overt.control.health.severity import Severity
+from overt.ids import MAIN
+
+LOST_AFTER_S: Final = 15.0
+"""A camera may take this long to be connected (again) before it counts as lost."""
+SILENT_AFTER_S: Final = 10.0
+"""Without a frame for so long, a camera sends no pictures, whatever it says."""
+CAMERA_OFFSET_S: Final = 2.0
+RECORDER_OFFSET_S: Final = 0.5
+STEP_TOLD: Final = dt.timedelta(hours=1)
+"""A step of the clock, and the restart of a worker, are told for so long."""
+OFTEN: Final = 3
+"""Restarts within that time from which on they are urgent."""
+NOT_TAKEN_AFTER: Final = dt.timedelta(seconds=60)
+AWAY_AFTER: Final = dt.timedelta(seconds=5)
+FULL_WITHIN: Final = dt.timedelta(days=7)
+SHORT_TOLD: Final = dt.timedelta(days=1)
+OVERDUE_SLACK: Final = dt.timedelta(days=1)
+BEHIND_SHARE: Final = 0.5
+SUSPECT_SHARE: Final = 0.05
+"""Of its usual bit rate; a camera that sends less may show nothing."""
+SUSPECT_LEAST: Final = 100_000.0
+"""Bits a second: usual rates below say nothing."""
+EXPIRES_WITHIN: Final = (1, 7, 30)
+"""Days before a certificate's end at which it is said, and said more urgently."""
+MAX_SAID: Final = 300
+_UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something is wrong."""
+
+    kind: Kind
+    subject: str
+    """What it is about: `camera:KEY`, `disk:LOCATION`, `recorder:NAME`, `worker:N`, `certificate:NAME`."""
+    title: str
+    words: str
+    since: dt.datetime | None = None
+    """None: since it was noticed."""
+    camera: str = ""
+    severity: Severity | None = None
+    """None: that of its kind."""
+    network: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What makes it the same thing as a moment ago."""
+        return self.kind.name, self.subject
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCamera:
+    """A camera of the register."""
+
+    key: str
+    name: str
+    site: str
+    recorded: bool
+    """Whether it is to be recorded."""
+    changed_at: dt.datetime | None = None
+    review_on: dt.date | None = None
+    network: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGap:
+    """A stream is not recorded."""
+
+    cause: str
+    reason: str
+    start: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """A capture worker ended unasked."""
+
+    worker: int
+    at: dt.datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The recorder's clock was found to differ."""
+
+    at: dt.datetime
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShortDeletion:
+    """Footage of a camera was deleted because the disk was full."""
+
+    camera: str
+    at: dt.date
+    newest: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate of ours: what it is for, and its last moment; None where its file cannot be read."""
+
+    name: str
+    expires: dt.datetime | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that is known at one moment."""
+
+    now: dt.datetime
+    today: dt.date
+    recorder: str = "local"
+    report: Report | None = None
+    """None: the recorder does not answer."""
+    away_since: dt.datetime | None = None
+    away_reason: str = ""
+    refused_at: dt.datetime | None = None
+    refused_reason: str = ""
+    cameras: Mapping[str, KnownCamera] = field(default_factory=dict)
+    gaps: Mapping[str, OpenGap] = field(default_factory=dict)
+    """Of main streams, by camera."""
+    restarts: Sequence[Restart] = ()
+    steps: Sequence[Step] = ()
+    short: Sequence[ShortDeletion] = ()
+    outlooks: Mapping[str, Outlook] = field(default_factory=dict)
+    """By storage location."""
+    usual_bit_rates: Mapping[str, float] = field(default_factory=dict)
+    """Of main streams, by camera."""
+    certificates: Sequence[Certificate] = ()
+
+
+def plain(text: str, limit: int = MAX_SAID) -> str:
+    """Return a text from outside on one line, without what cannot be seen, and not too long."""
+    line = " ".join(_UNSEEN.sub(" ", text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def find(situation: Situation) -> list[Found]:
+    """Return everything that is wrong, each thing once."""
+    found: dict[tuple[str, str], Found] = {}
+    for rule in _RULES:
+        for each in rule(situation):
+            found.setdefault(each.identity, each)
+    return list(found.values())
+
+
+# --- cameras ----------------------------------------------------------------------------------------------------------
+
+
+def _about(
+    situation: Situation,
+    key: str,
+    kind: Kind,
+    title: str,
+    words: str,
+    since: dt.datetime | None = None,
+    *,
+    part: str = "",
+) -> Found:
+    """Build what is found about a camera; `title` is said of its name."""
+    known = situation.cameras.get(key)
+    name = plain(known.name, 200) if known else plain(key, 80)
+    subject = f"camera:{plain(key, 80)}{part}"
+    network = known.network if known else ""
+    return Found(kind, subject, f"{name} {title}", words, since, camera=key[:63], network=network)
+
+
+def _because(reason: str) -> str:
+    said = plain(reason).rstrip(".")
+    return f" The recorder says: {said}." if said else ""
+
+
+def _streams(situation: Situation) -> Iterator[Found]:
+    if situation.report is None:
+        return
+    for stream in situation.report.streams:
+        if stream.state == "stopped":
+            continue
+        if stream.stream != MAIN:
+            yield from _substream(situation, stream)
+            continue
+        found = _lost(situation, stream)
+        if found is not None:
+            yield found
+            continue
+        yield from _recorded(situation, stream)
+
+
+def _lost(situation: Situation, stream: StreamReport) -> Found | None:
+    """Say why a main stream is not recorded, by its state; None if the state is good, or young."""
+    since = stream.since or (situation.report.started if situation.report else situation.now)
+    gap = situation.gaps.get(stream.camera)
+    begun = min(since, gap.start) if gap else since
+    age_s = (situation.now - since).total_seconds()
+    key, because = stream.camera, _because(stream.reason)
+    if stream.state in {"unreachable", "connecting"} and (gap is not None or age_s >= LOST_AFTER_S):
+        if gap is not None and (situation.now - begun).total_seconds() < LOST_AFTER_S:
+            return None
+        return _about(
+            situation, key, kinds.CAMERA_LOST, "is lost", f"It cannot be reached, and is not recorded.{because}", begun
+        )
+    if stream.state == "refused":
+        words = f"It answers, and refuses its pictures. It is not recorded.{because}"
+        return _about(situation, key, kinds.CAMERA_REFUSED, "refuses its pictures", words, begun)
+    if stream.state == "stalled":
+        words = f"It is connected and sends no pictures. It is not recorded.{because}"
+        return _about(situation, key, kinds.NO_FRAMES, "sends no pictures", words, begun)
+    if stream.state == "failed":
+        words = f"Its pictures cannot be taken, by a fault of Overt's own. It is not recorded.{because}"
+        return _about(situation, key, kinds.CAPTURE_FAILED, "cannot be captured", words, begun)
+    return None
+
+
+def _recorded(situation: Situation, stream: StreamReport) -> Iterator[Found]:
+    """Say what is wrong with a main stream that is (about to be) recorded."""
+    key = stream.camera
+    if (
+        stream.state == "recording"
+        and stream.last_frame_age_s is not None
+        and stream.last_frame_age_s >= SILENT_AFTER_S
+    ):
+        words = "It counts as recorded, and its last picture is old: nothing comes any more."
+        since = situation.now - dt.timedelta(seconds=stream.last_frame_age_s)
+        yield _about(situation, key, kinds.NO_FRAMES, "sends no pictures", words, since.replace(microsecond=0))
+    gap = situation.gaps.get(key)
+    if (
+        gap is not None
+        and stream.state == "recording"
+        and situation.now - gap.start >= dt.timedelta(seconds=LOST_AFTER_S)
+    ):
+        words = f"Nothing of it is recorded; cause: {gap.cause}.{_because(gap.reason)}"
+        yield _about(situation, key, kinds.RECORDING_GAP, "is not recorded", words, gap.start)
+    if stream.queue_share >= BEHIND_SHARE:
+        words = "More than half of what may wait to be written waits. When no more may wait, footage is lost."
+        yield _about(situation, key, kinds.RECORDING_BEHIND, "waits for the disk", words)
+    offset = stream.camera_offset_s
+    if offset is not None and abs(offset) > CAMERA_OFFSET_S:
+        way = "fast" if offset > 0 else "slow"
+        words = f"Its clock is more than {CAMERA_OFFSET_S:g} seconds {way}."
+        yield _about(situation, key, kinds.CAMERA_CLOCK, f"has a clock that is {way}", words)
+    usual = situation.usual_bit_rates.get(key, 0.0)
+    if stream.state == "recording" and usual >= SUSPECT_LEAST and 0 < stream.bit_rate < usual * SUSPECT_SHARE:
+        words = (
+            f"It sends far less than it usually does (about {usual / 1_000_000:.1f} Mbit/s). A picture that is frozen "
+            "or black looks like this; so may a very quiet scene."
+        )
+        yield _about(situation, key, kinds.PICTURE_SUSPECT, "may show nothing", words)
+
+
+def _substream(situation: Situation, stream: StreamReport) -> Iterator[Found]:
+    main = situation.report.main_streams.get(stream.camera) if situation.report else None
+    since = stream.since
+    if main is None or main.state != "recording" or stream.state == "recording" or since is None:
+        return
+    if (situation.now - since).total_seconds() >= LOST_AFTER_S:
+        words = f"Its small stream, which walls show, is {stream.state}.{_because(stream.reason)}"
+        title = "has no small stream"
+        yield _about(
+            situation, stream.camera, kinds.SUBSTREAM_LOST, title, words, since, part=f"/{plain(stream.stream, 63)}"
+        )
+
+
+def _register(situation: Situation) -> Iterator[Found]:
+    report = situation.report
+    there = report.main_streams.keys() if report else frozenset[str]()
+    for camera in situation.cameras.values():
+        if report is not None and camera.recorded and camera.key not in there:
+            old_enough = camera.changed_at is None or situation.now - camera.changed_at >= NOT_TAKEN_AFTER
+            if old_enough and situation.now - report.started >= NOT_TAKEN_AFTER:
+                words = "The register says that it is to be recorded, and the recorder does not know it."
+                yield _about(situation, camera.key, kinds.NOT_TAKEN, "is not recorded", words)
+        if camera.review_on is not None and camera.review_on < situation.today:
+            on = f"{camera.review_on.day} {camera.review_on:%B %Y}"
+            words = f"The need for it was to be reviewed by {on}."
+            midnight = dt.datetime.combine(camera.review_on + dt.timedelta(days=1), dt.time(), situation.now.tzinfo)
+            yield _about(situation, camera.key, kinds.REVIEW_OVERDUE, "is due for review", words, midnight)
+
+
+# --- recorder ---------------------------------------------------------------------------------------------------------
+
+
+def _recorder(situation: Situation) -> Iterator[Found]:
+    subject = f"recorder:{situation.recorder}"
+    if situation.away_since is not None and situation.now - situation.away_since >= AWAY_AFTER:
+        words = f"Whether cameras are recorded is not known.{_because(situation.away_reason)}"
+        yield Found(kinds.RECORDER_AWAY, subject, "The recorder does not answer", words, situation.away_since)
+    if situation.refused_at is not None:
+        words = f"It goes on with what it had.{_because(situation.refused_reason)}"
+        title = "The recorder refused a change of cameras"
+        yield Found(kinds.ASSIGNMENT_REFUSED, subject, title, words, situation.refused_at)
+    report = situation.report
+    if report is None:
+        return
+    if report.facts.error:
+        words = f"Facts wait in memory.{_because(report.facts.error)}"
+        yield Found(kinds.FACTS_FAILING, subject, "The recorder cannot write its facts", words)
+    if report.media.state in {"silent", "restarting"}:
+        words = "The process that serves pictures does not answer. Cameras are recorded all the same."
+        yield Found(kinds.MEDIA_DOWN, subject, "Nobody can watch", words)
+    if report.troubles:
+        words = plain(" ".join(report.troubles), 1000)
+        yield Found(kinds.RECORDER_TROUBLE, subject, "The recorder has trouble", words)
+    for worker in report.workers:
+        if worker.state in {"silent", "restarting"}:
+            words = f"It is {worker.state}; the streams that it carries are not recorded."
+            yield Found(kinds.WORKER_DOWN, f"worker:{worker.worker}", f"Capture worker {worker.worker} is down", words)
+
+
+def _clock(situation: Situation) -> Iterator[Found]:
+    if situation.report is None:
+        return
+    recent = [each for each in situation.steps if situation.now - each.at < STEP_TOLD]
+    if not recent and abs(situation.report.clock.offset_s) <= RECORDER_OFFSET_S:
+        return
+    if recent:
+        last = recent[-1]
+        words = f"It was set {'forward' if last.seconds > 0 else 'back'} by {abs(last.seconds):.1f} seconds."
+        since = recent[0].at
+    else:
+        words, since = "It differs from the recorder's own line of time.", None
+    title = "The recorder's clock was set, or is off"
+    yield Found(kinds.RECORDER_CLOCK, f"recorder:{situation.recorder}", title, words, since)
+
+
+def _restarts(situation: Situation) -> Iterator[Found]:
+    for worker in sorted({each.worker for each in situation.restarts}):
+        recent = [e for e in situation.restarts if e.worker == worker and situation.now - e.at < STEP_TOLD]
+        if situation.report is None or not recent:
+            continue
+        often = len(recent) >= OFTEN
+        times = "again and again" if often else "once" if len(recent) == 1 else "twice"
+        words = f"It ended unasked {times} within an hour, and was started again.{_because(recent[-1].reason)}"
+        yield Found(
+            kinds.WORKER_RESTARTED,
+            f"worker:{worker}",
+            f"Capture worker {worker} was restarted",
+            words,
+            recent[0].at,
+            severity=Severity.URGENT if often else None,
+        )
+
+
+# --- disks and retention ----------------------------------------------------------------------------------------------
+
+_DISK_KINDS: Final[dict[str, tuple[Kind, str]]] = {
+    "full": (kinds.DISK_FULL, "is full"),
+    "read-only": (kinds.DISK_READ_ONLY, "cannot be written"),
+    "missing": (kinds.DISK_MISSING, "is missing"),
+    "failing": (kinds.DISK_FAILING, "is failing"),
+    "slow": (kinds.DISK_SLOW, "is slow"),
+}
+
+
+def _disks(situation: Situation) -> Iterator[Found]:
+    for disk in situation.report.disks if situation.report else ():
+        where = plain(disk.location, 200)
+        kind = _DISK_KINDS.get(disk.state)
+        if kind is not None:
+            words = (_because(disk.reason) or "The recorder gives no reason.").strip()
+            yield Found(kind[0], f"disk:{where}", f"Disk {where} {kind[1]}", words, disk.since)
+        elif (filling := _filling(situation, disk)) is not None:
+            yield Found(
+                kinds.DISK_FILLING,
+                f"disk:{where}",
+                f"Disk {where} is filling",
+                filling,
+                disk.since if disk.state == "low" else None,
+            )
+
+
+def _filling(situation: Situation, disk: DiskReport) -> str | None:
+    """Say that a disk fills; None if it does not, or not soon."""
+    full_at = situation.outlooks.get(disk.location, Outlook(None, known=False)).full_at
+    if full_at is not None and full_at - situation.now <= FULL_WITHIN:
+        return f"At the rate of the last days it will be full on {full_at.day} {full_at:%B %Y}."
+    return "Little is free." if disk.state == "low" else None
+
+
+def _retention(situation: Situation) -> Iterator[Found]:
+    for gone in situation.short:
+        if situation.today - gone.at <= SHORT_TOLD:
+            words = "The disk was full, and its oldest footage went to make room."
+            title = "lost footage before its days were over"
+            yield _about(situation, gone.camera, kinds.RETENTION_SHORT, title, words)
+    for each in situation.report.unassigned if situation.report else ():
+        if each.start is None or each.retention_days is None:
+            continue
+        due = each.start + dt.timedelta(days=each.retention_days)
+        if situation.now > due + OVERDUE_SLACK:
+            words = f"It was to be deleted after {each.retention_days:g} days."
+            title = "has footage that is kept too long"
+            yield _about(situation, each.camera, kinds.RETENTION_OVERDUE, title, words, due)
+
+
+def _certificates(situation: Situation) -> Iterator[Found]:
+    for each in situation.certificates:
+        subject = f"certificate:{each.name}"
+        if each.expires is None:
+            words = plain(each.problem)
+            yield Found(kinds.CERTIFICATE, subject, f"The certificate of {each.name} cannot be read", words)
+            continue
+        left = each.expires - situation.now
+        if left > dt.timedelta(days=EXPIRES_WITHIN[-1]):
+            continue
+        on = f"{each.expires.day} {each.expires:%B %Y}"
+        ended = left <= dt.timedelta(0)
+        within = next(days for days in EXPIRES_WITHIN if left <= dt.timedelta(days=days))
+        words = f"It ended on {on}: browsers refuse it." if ended else f"It ends on {on}, within {_days(within)}."
+        title = f"The certificate of {each.name} {'has ended' if ended else 'ends soon'}"
+        urgent = within < EXPIRES_WITHIN[-1]
+        # Each nearer mark is said anew: what is within a day is another condition than what is within a month.
+        subject = f"{subject}:{'ended' if ended else within}"
+        yield Found(kinds.CERTIFICATE, subject, title, words, severity=Severity.URGENT if urgent else None)
+
+
+def _days(count: int) -> str:
+    return "a day" if count == 1 else f"{count} days"
+
+
+_RULES: Final = (_streams, _register, _recorder, _clock, _restarts, _disks, _retention, _certificates)

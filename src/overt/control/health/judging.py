@@ -1,0 +1,173 @@
+"""From rows and a report to conditions that stand: gathers what is known, asks `conditions`, keeps what changed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+from collections.abc import Iterable
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from overt.control.estate.models import Camera, Installation
+from overt.control.health.certificates import certificates
+from overt.control.health.conditions import (
+    Found,
+    KnownCamera,
+    OpenGap,
+    Restart,
+    ShortDeletion,
+    Situation,
+    Step,
+    find,
+)
+from overt.control.health.disks import Outlook, Sample, outlook
+from overt.control.health.kinds import KINDS
+from overt.control.health.models import (
+    MAX_LOCATION,
+    MAX_REASON,
+    Condition,
+    Deletion,
+    DiskSample,
+    Event,
+    Gap,
+    Recorder,
+)
+from overt.control.health.report import DiskReport, Report, summary_of
+from overt.ids import MAIN
+
+KEEP_CONDITIONS: Final = dt.timedelta(days=90)
+KEEP_SAMPLES: Final = dt.timedelta(days=14)
+_SECOND: Final = 1_000_000_000
+
+
+def situation(row: Recorder, report: Report | None, now: dt.datetime) -> Situation:
+    """Gather what is known at a moment."""
+    events = Event.objects.filter(at__gte=now - dt.timedelta(hours=1)).order_by("at")
+    return Situation(
+        now=now,
+        today=timezone.localdate(now),
+        recorder=row.name,
+        report=report,
+        away_since=row.away_since,
+        away_reason=row.away_reason,
+        refused_at=row.refused_at,
+        refused_reason=row.refused_reason,
+        cameras=known_cameras(),
+        gaps={
+            gap.camera: OpenGap(gap.cause, gap.reason, gap.start)
+            for gap in Gap.objects.filter(stream=MAIN, end=None).order_by("start")
+        },
+        restarts=[
+            Restart(int(each.data["worker"]), each.at, str(each.data["reason"]))
+            for each in events
+            if each.kind == "worker-restarted"
+        ],
+        steps=[
+            Step(each.at, int(each.data["duration_ns"]) / _SECOND) for each in events if each.kind == "clock-stepped"
+        ],
+        short=[
+            ShortDeletion(each.camera, each.day, each.newest)
+            for each in Deletion.objects.filter(reason="disk-full", day__gte=(now - dt.timedelta(days=2)).date())
+        ],
+        outlooks={disk.location: disk_outlook(disk.location, now) for disk in (report.disks if report else ())},
+        certificates=certificates(settings.CONTROL),
+    )
+
+
+def known_cameras() -> dict[str, KnownCamera]:
+    """Return the cameras of the register by their short names; only those at work are due for review."""
+    hosts = dict(Installation.objects.filter(until=None).values_list("camera__key", "device__host"))
+    at_work = {Camera.State.RECORDING, Camera.State.OFF}
+    return {
+        each.key: KnownCamera(
+            each.key,
+            each.name,
+            each.site.name,
+            recorded=each.state == Camera.State.RECORDING,
+            review_on=each.review_on if each.state in at_work else None,
+            network=network_of(hosts.get(each.key, "")),
+        )
+        for each in Camera.objects.select_related("site")
+    }
+
+
+def network_of(host: str) -> str:
+    """Return the part of the network that an address is in, as switches share it (/24, /64); empty for a name."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return ""
+    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 64), strict=False))
+
+
+def disk_outlook(location: str, now: dt.datetime) -> Outlook:
+    """Say when a disk will be full."""
+    rows = DiskSample.objects.filter(location=location[:MAX_LOCATION], at__gte=now - dt.timedelta(days=4))
+    return outlook([Sample(row.at, row.free_bytes, row.total_bytes) for row in rows.order_by("at")])
+
+
+def judge(name: str, report: Report | None, now: dt.datetime) -> None:
+    """Bring what stands in line with what is known; `report` is None where the recorder does not answer.
+
+    Raises:
+        OperationalError: the database is locked or away; nothing was changed.
+    """
+    with transaction.atomic():
+        row = Recorder.objects.select_for_update().get(name=name)
+        if report is not None:
+            row.heard_at, row.summary = now, summary_of(report)
+            row.save(update_fields=["heard_at", "summary"])
+            _sample(report.disks, now)
+        keep(find(situation(row, report, now)), now, heard=report is not None)
+
+
+def keep(found: Iterable[Found], now: dt.datetime, *, heard: bool) -> None:
+    """Begin conditions that are new, end those that are over, and correct words that changed.
+
+    Where the recorder was not heard, what only it can say goes on as it was.
+    """
+    standing = {(row.kind, row.subject): row for row in Condition.objects.filter(until=None)}
+    begun: list[Condition] = []
+    changed: list[Condition] = []
+    for each in found:
+        row = standing.pop(each.identity, None)
+        severity = (each.severity or each.kind.severity).value
+        title, words = each.title[:400], each.words[: 2 * MAX_REASON]
+        if row is None:
+            begun.append(
+                Condition(
+                    kind=each.kind.name,
+                    subject=each.subject,
+                    camera=each.camera,
+                    severity=severity,
+                    title=title,
+                    words=words,
+                    since=min(each.since or now, now),
+                    network=each.network,
+                )
+            )
+        elif (row.severity, row.title, row.words) != (severity, title, words):
+            row.severity, row.title, row.words = severity, title, words
+            changed.append(row)
+    over = [row.pk for row in standing.values() if heard or row.kind not in KINDS or not KINDS[row.kind].heard]
+    Condition.objects.bulk_create(begun)
+    Condition.objects.bulk_update(changed, ["severity", "title", "words"], batch_size=500)
+    Condition.objects.filter(pk__in=over).update(until=now)
+
+
+def prune(now: dt.datetime) -> None:
+    """Forget conditions and samples that are older than they are kept."""
+    Condition.objects.filter(until__lt=now - KEEP_CONDITIONS).delete()
+    DiskSample.objects.filter(at__lt=now - KEEP_SAMPLES).delete()
+
+
+def _sample(disks: Iterable[DiskReport], now: dt.datetime) -> None:
+    """Keep what is free, once an hour."""
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    for disk in disks:
+        if disk.total_bytes > 0:
+            values = {"free_bytes": disk.free_bytes, "total_bytes": disk.total_bytes, "state": disk.state}
+            DiskSample.objects.get_or_create(location=disk.location[:MAX_LOCATION], at=hour, defaults=values)

@@ -1,0 +1,142 @@
+"""The thread `health-reading`: asks the recorder how it fares and what happened, and keeps both.
+
+Started with the control room and ended with it (`start`, `stop`). Nothing is lost while recorder or database are away:
+the cursor in the database moves only together with what was learned, and the recorder keeps its facts for 90 days.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+import time
+from typing import Final
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+from django.utils import timezone
+
+from overt.contract.socket_client import SocketClient
+from overt.control.estate.models import RECORDER_NAME
+from overt.control.health import judging, learning, sending
+from overt.control.health.models import MAX_REASON, Recorder
+from overt.control.health.report import Report, read_report
+from overt.errors import OvertError
+
+THREAD: Final = "health-reading"
+EVERY_S: Final = 3.0
+"""How often the recorder is asked."""
+DATABASE_RETRY_S: Final = 2.0
+PRUNE_EVERY_S: Final = 3600.0
+LIMIT: Final = 1000
+"""Facts that are asked for at once."""
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Reading:
+    """Reads one recorder, again and again."""
+
+    def __init__(self, client: SocketClient, name: str = RECORDER_NAME, every_s: float = EVERY_S) -> None:
+        """Read the recorder that `client` asks; nothing runs yet."""
+        self._client, self._name, self._every_s = client, name, every_s
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
+        self._pruned_at: float | None = None
+        self._trouble = ""
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 15.0) -> None:
+        """End after the round that is under way."""
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def round(self) -> None:
+        """Ask once, learn all there is, and judge.
+
+        Raises:
+            DatabaseError, InterfaceError: the database is locked or away; the next round does what this one could not.
+        """
+        now = timezone.now()
+        row, _ = Recorder.objects.get_or_create(name=self._name)
+        report = self._heard(row, now)
+        if report is not None:
+            self._learn(row.cursor)
+        judging.judge(self._name, report, now)
+        self._prune(now)
+
+    def _heard(self, row: Recorder, now: dt.datetime) -> Report | None:
+        """Ask how it fares; notes since when it is away, and that it is back."""
+        try:
+            report = read_report(self._client.get("/health"))
+        except OvertError as error:
+            if row.away_since is None:
+                _LOG.warning("the recorder does not answer: %s", error)
+                Recorder.objects.filter(pk=row.pk).update(away_since=now, away_reason=str(error)[:MAX_REASON])
+            return None
+        if row.away_since is not None:
+            _LOG.info("the recorder answers again, after %s", now - row.away_since)
+            Recorder.objects.filter(pk=row.pk).update(away_since=None, away_reason="")
+        return report
+
+    def _learn(self, cursor: int) -> None:
+        """Read facts to their end; what cannot be read now is read in the next round."""
+        while not self._ending.is_set():
+            try:
+                facts, following = learning.read_facts(self._client.get(f"/facts?after={cursor}&limit={LIMIT}"))
+            except OvertError as error:
+                _LOG.warning("facts cannot be read now: %s", error)
+                return
+            if following <= cursor or not learning.learn(self._name, cursor, facts, following):
+                return
+            cursor = following
+
+    def _prune(self, now: dt.datetime) -> None:
+        if self._pruned_at is None or time.monotonic() - self._pruned_at >= PRUNE_EVERY_S:
+            learning.prune(now)
+            judging.prune(now)
+            self._pruned_at = time.monotonic()
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            wait = self._every_s
+            try:
+                close_old_connections()
+                self.round()
+                self._trouble = ""
+            except (DatabaseError, InterfaceError) as error:
+                wait = DATABASE_RETRY_S
+                self._say(f"health waits for the database: {error}")
+            except Exception:  # noqa: BLE001 - the thread has to live on
+                if self._trouble != "fault":
+                    _LOG.exception("health could not be judged; it is tried again")
+                self._trouble = "fault"
+            self._ending.wait(wait)
+        connections.close_all()
+
+    def _say(self, trouble: str) -> None:
+        """Log what lasts once."""
+        if trouble != self._trouble:
+            _LOG.error("%s", trouble)
+        self._trouble = trouble
+
+
+_running: list[Reading] = []
+
+
+def start(every_s: float = EVERY_S) -> None:
+    """Begin to read this machine's recorder, and to send alerts (`health.sending`)."""
+    if not _running:
+        _running.append(Reading(SocketClient(settings.CONTROL.recorder_socket), every_s=every_s))
+        _running[0].start()
+    sending.start()
+
+
+def stop() -> None:
+    """End both; returns when the rounds that are under way have ended."""
+    sending.stop()
+    while _running:
+        _running.pop().stop()

@@ -1,0 +1,161 @@
+"""What a recorder answers to `GET /health`, as far as the control room needs it (docs/reference/recorder-http.md).
+
+Keys that are not known, of a newer recorder, are passed over.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from overt.contract.fact import DiskState, StreamState
+from overt.errors import UnavailableError
+from overt.ids import MAIN
+
+_READ: Final = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+Text = Annotated[str, Field(max_length=20_000)]
+
+
+class StreamReport(BaseModel):
+    """One stream."""
+
+    model_config = _READ
+
+    camera: Text
+    stream: Text
+    state: StreamState
+    reason: Text = ""
+    since: dt.datetime | None = None
+    bit_rate: float = 0.0
+    last_frame_age_s: float | None = None
+    camera_offset_s: float | None = None
+    queue_share: float = 0.0
+
+
+class DiskReport(BaseModel):
+    """One storage location."""
+
+    model_config = _READ
+
+    location: Text
+    state: DiskState
+    reason: Text = ""
+    since: dt.datetime | None = None
+    free_bytes: int = 0
+    total_bytes: int = 0
+
+
+class WorkerReport(BaseModel):
+    """One capture process."""
+
+    model_config = _READ
+
+    worker: int
+    state: Text
+    streams: int = 0
+    restarts: int = 0
+
+
+class ClockReport(BaseModel):
+    """The recorder's clock against its own line of time."""
+
+    model_config = _READ
+
+    offset_s: float = 0.0
+
+
+class FactsReport(BaseModel):
+    """The outbox of facts."""
+
+    model_config = _READ
+
+    waiting: int = 0
+    error: Text = ""
+
+
+class MediaReport(BaseModel):
+    """The process that serves viewers."""
+
+    model_config = _READ
+
+    state: Text = "off"
+
+
+class UnassignedReport(BaseModel):
+    """Footage of a camera that is not recorded any more."""
+
+    model_config = _READ
+
+    camera: Text
+    start: dt.datetime | None = None
+    retention_days: float | None = None
+
+
+class Report(BaseModel):
+    """A recorder at one moment."""
+
+    model_config = _READ
+
+    time: dt.datetime
+    started: dt.datetime
+    revision: int = 0
+    level: Text = "ok"
+    sentences: list[Text] = []
+    streams: list[StreamReport] = []
+    disks: list[DiskReport] = []
+    workers: list[WorkerReport] = []
+    unassigned: list[UnassignedReport] = []
+    troubles: list[Text] = []
+    clock: ClockReport = ClockReport()
+    facts: FactsReport = FactsReport()
+    media: MediaReport = MediaReport()
+
+    @property
+    def main_streams(self) -> dict[str, StreamReport]:
+        """The recorded stream of each camera that is to be recorded."""
+        return {each.camera: each for each in self.streams if each.stream == MAIN and each.state != "stopped"}
+
+
+class Summary(BaseModel):
+    """What is kept of a report for pages."""
+
+    model_config = _READ
+
+    started: dt.datetime
+    revision: int
+    level: str
+    cameras: int
+    recorded: int
+    disks: list[DiskReport]
+    workers: int
+    media: str
+
+
+def read_report(told: Any) -> Report:
+    """Read the answer to `GET /health`.
+
+    Raises:
+        UnavailableError: what answered is no recorder.
+    """
+    try:
+        return Report.model_validate(told)
+    except ValidationError as error:
+        raise UnavailableError("what answers at the recorder's socket is no recorder of this version") from error
+
+
+def summary_of(report: Report) -> dict[str, Any]:
+    """Return what is kept of a report, as JSON."""
+    states = Counter(each.state for each in report.main_streams.values())
+    return Summary(
+        started=report.started,
+        revision=report.revision,
+        level=report.level,
+        cameras=states.total(),
+        recorded=states["recording"],
+        disks=report.disks,
+        workers=len(report.workers),
+        media=report.media.state,
+    ).model_dump(mode="json")

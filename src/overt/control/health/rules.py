@@ -1,0 +1,68 @@
+"""Alert rules: checked, saved, deleted. For pages and for the API alike."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from overt.control.health.channels import channel_named
+from overt.control.health.kinds import KINDS
+from overt.control.health.models import AlertRule, Incident
+from overt.control.health.sending import sealed
+from overt.control.people.actions import Action
+from overt.control.people.rights import Rights, require
+from overt.errors import ConflictError, InvalidError
+
+MAX_ADDRESS: Final = 2000
+MAX_SECRET: Final = 500
+
+
+def save_rule(
+    rule: AlertRule, rights: Rights, *, address: str, secret: str | None, version: int | None = None
+) -> AlertRule:
+    """Check and save a rule; an empty address or secret None keeps what there is.
+
+    A rule whose channel changes needs its address anew.
+
+    Raises:
+        ForbiddenError: it is for sites where this person may not change cameras.
+        InvalidError: the address is none of its channel, or a kind is unknown.
+        ConflictError: somebody else has changed it since `version`.
+    """
+    require(rights, Action.CHANGE_CAMERAS, rule.group_id)
+    channel = channel_named(rule.channel)
+    unknown = [each for each in rule.kinds if each not in KINDS]
+    if unknown:
+        msg = f"there is no condition {unknown[0]!r}: see the reference of conditions"
+        raise InvalidError(msg)
+    if len(address) > MAX_ADDRESS or len(secret or "") > MAX_SECRET:
+        raise InvalidError("the address or the secret is too long")
+    with transaction.atomic():
+        before = AlertRule.objects.select_for_update().filter(pk=rule.pk).first() if rule.pk else None
+        if before is not None:
+            require(rights, Action.CHANGE_CAMERAS, before.group_id)
+            if version is not None and before.version != version:
+                raise ConflictError("Somebody else has changed this rule meanwhile: look at it again, then change it.")
+        moved = before is None or before.channel != rule.channel
+        if address:
+            rule.address_sealed, rule.shown = (
+                sealed(channel.check(address)),
+                channel.shown(channel.check(address))[:300],
+            )
+        elif moved:
+            raise InvalidError("Enter where it is to be sent.")
+        if secret is not None or moved:
+            rule.secret_sealed = sealed(secret or "")
+        rule.version = (before.version if before else 0) + 1
+        rule.save()
+        if not rule.enabled:
+            Incident.objects.filter(rule=rule, over_at=None).update(over_at=timezone.now())
+    return rule
+
+
+def delete_rule(rule: AlertRule, rights: Rights) -> None:
+    """Delete a rule with its messages; raises ForbiddenError as `save_rule`."""
+    require(rights, Action.CHANGE_CAMERAS, rule.group_id)
+    rule.delete()

@@ -1,0 +1,90 @@
+"""A real recorder on simulated cameras, read as the control room reads it: what happens there is said here."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from django.utils import timezone
+
+from control_rig import camera_at, person_with, signed_in, site_in
+from health_rig import read_until, standing
+from overt.contract.socket_client import SocketClient
+from overt.control.estate.models import Camera
+from overt.control.health.models import Assigned, Condition, Gap, Recorder, StreamNow
+from overt.control.health.overview import uptimes
+from overt.control.health.reading import Reading
+from overt.control.people.actions import Action
+from recorder_rig import Recorder as RunningRecorder
+from recorder_rig import addresses, cameras, make_site
+
+NAMES = ("market", "street", "library", "stairs")
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A directory with a short name: the path of a Unix socket in it is limited."""
+    with TemporaryDirectory(prefix="ov") as name:
+        yield Path(name)
+
+
+@pytest.fixture(autouse=True)
+def register() -> None:
+    site = site_in()
+    for name in NAMES:
+        camera_at(site, name)
+
+
+def kinds() -> set[tuple[str, str]]:
+    return set(standing())
+
+
+def test_what_happens_to_a_recorder_is_said_and_said_to_be_over(folder: Path) -> None:
+    site = make_site(folder)
+    with cameras(*NAMES) as simulator:
+        with RunningRecorder(site, addresses(simulator)) as recorder:
+            recorder.wait_recording()
+            read_until(recorder, lambda: Assigned.objects.filter(until=None).count() == len(NAMES) and not kinds())
+            row = Recorder.objects.get()
+            assert (row.away_since, row.summary["recorded"], row.summary["cameras"]) == (None, 4, 4)
+            assert row.cursor > 0
+
+            simulator.camera("market").fault("stall")
+            read_until(recorder, lambda: ("no-frames", "camera:market") in kinds())
+            said = standing()["no-frames", "camera:market"]
+            assert said.title == "Market sends no pictures"
+            assert said.words.startswith(
+                "It is connected and sends no pictures. It is not recorded. The recorder says:"
+            )
+            assert Gap.objects.get(camera="market", stream="main", end=None).cause == "camera"
+            page = signed_in(person_with(Action.LIVE)).get("/health", secure=True).content.decode()
+            assert "Market sends no pictures" in page
+            assert "Restart the camera" in page
+
+            simulator.camera("market").clear()
+            read_until(recorder, lambda: not kinds() and not Gap.objects.filter(end=None).exists())
+            ended = Condition.objects.get(kind="no-frames")
+            assert ended.until is not None
+            assert ended.until > ended.since
+
+        reading = Reading(SocketClient(recorder.socket_path))
+        reading.round()
+        away = Recorder.objects.get().away_since
+        assert away is not None
+        Recorder.objects.update(away_since=away - dt.timedelta(minutes=1))
+        reading.round()
+        assert kinds() == {("recorder-away", "recorder:local")}
+        page = signed_in(person_with(Action.INSPECT, name="Sam Hill")).get("/health", secure=True).content.decode()
+        assert "The recorder has not answered since" in page
+
+        with RunningRecorder(site, addresses(simulator)) as again:
+            again.wait_recording()
+            read_until(again, lambda: not kinds() and Gap.objects.filter(cause="stopped", end__gt=away).count() == 4)
+            camera = Camera.objects.get(key="stairs")
+            found = uptimes([camera], timezone.localdate(), 1, timezone.now())["stairs"]
+            assert 0 < found.missing_s < found.wanted_s
+            assert StreamNow.objects.get(camera="stairs", stream="main").state == "recording"
