@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.test import Client
 
 from overt.control.estate.models import Camera, Site
 from overt.control.people.actions import Action
 from overt.control.people.models import Appointment, Person, Role, SiteGroup
+from overt.control.people.second_factor import SETTLED
 
 PASSWORD = "correct horse battery staple"
 
@@ -24,10 +27,19 @@ def person_with(
 
 
 def signed_in(person: Person) -> Client:
-    """Return a browser of somebody who has signed in; it speaks HTTPS."""
-    client = Client()
-    client.defaults["wsgi.url_scheme"] = "https"
+    """Return a browser of somebody who has signed in, with a second factor; it speaks HTTPS."""
+    client = browser()
     client.force_login(person)
+    session = client.session
+    session[SETTLED] = True
+    session.save()
+    return client
+
+
+def browser(**more: Any) -> Client:
+    """Return a browser that nobody has signed in with; it speaks HTTPS."""
+    client = Client(**more)
+    client.defaults["wsgi.url_scheme"] = "https"
     return client
 
 

@@ -77,6 +77,14 @@ def without_token(request: HttpRequest, reason: str = "") -> HttpResponse:
     return failure(request, 403, words, "forbidden")
 
 
+def too_many(request: HttpRequest) -> HttpResponse:
+    """Answer who asks too often (django-allauth's `handler429`)."""
+    words = "Too many attempts came from here. Wait a minute, then try again."
+    answer = failure(request, 429, words, "unavailable")
+    answer["Retry-After"] = "60"
+    return answer
+
+
 def database_away(request: HttpRequest, error: Exception) -> HttpResponse:
     """Say that the database does not answer; the log has the reason, the page has not."""
     _LOG.error("the database does not answer: %s", error)

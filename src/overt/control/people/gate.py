@@ -1,7 +1,8 @@
 """What stands before every page: it needs somebody signed in, with a right that the page itself names.
 
 A view says with `asks` (or `open_to_all`, or `for_anyone_signed_in`) who may call it; one that says nothing is refused,
-so that a page that somebody forgot is closed, not open.
+so that a page that somebody forgot is closed, not open. Calls of the API are decided at the same place, after they have
+said who calls (`people.api_access`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from django.urls import reverse
 
 from overt.control.failures import failure
 from overt.control.people.actions import Action
-from overt.control.people.rights import Rights, rights_of
+from overt.control.people.rights import NONE, Rights, rights_of
+from overt.control.people.second_factor import PAGES, is_missing
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -29,10 +31,17 @@ class Admission:
     """Any one of these, at any site; the view itself asks for the site at hand."""
     signed_in: bool = True
 
+    def admits(self, rights: Rights) -> bool:
+        """Whether somebody who is signed in, with these rights, may call it."""
+        return not self.actions or any(rights.anywhere(each) for each in self.actions)
+
 
 ANYONE: Final = Admission(signed_in=False)
 SIGNED_IN: Final = Admission()
 ATTRIBUTE: Final = "overt_admission"
+API: Final = "api"
+"""Namespace of the API's addresses."""
+NO_RIGHT: Final = "You may not see this page. Ask whoever manages people for the right that it needs."
 LIBRARY: Final[dict[str, Admission]] = {}
 """Views of libraries, by the name of their address: they cannot say it themselves. Filled by `project.urls`."""
 
@@ -90,17 +99,21 @@ class GateMiddleware:
     ) -> HttpResponse | None:
         """Decide about a request whose view is known: None lets it pass."""
         match = request.resolver_match
-        admission = admission_of(view, match.view_name if match else None)
+        name = match.view_name if match else None
+        if match and match.namespace == API:
+            request.rights = NONE  # type: ignore[attr-defined]
+            return None
+        admission = admission_of(view, name)
         if admission is None:
             return failure(request, 403, "This page does not say who may see it, so nobody may.", "forbidden")
         request.rights = rights_of(request.user)  # type: ignore[attr-defined]
         if not admission.signed_in:
             return None
         if not request.user.is_authenticated or not request.user.may_sign_in:
-            if request.path.startswith("/api/"):
-                return None  # django-ninja's own authentication answers, with 401
-            return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({'next': request.get_full_path()})}")
-        if admission.actions and not any(request.rights.anywhere(each) for each in admission.actions):  # type: ignore[attr-defined]
-            words = "You may not see this page. Ask whoever manages people for the right that it needs."
-            return failure(request, 403, words, "forbidden")
+            again = f"?{urlencode({'next': request.get_full_path()})}" if request.method == "GET" else ""
+            return HttpResponseRedirect(f"{reverse('account_login')}{again}")
+        if name not in PAGES and is_missing(request):
+            return HttpResponseRedirect(reverse("mfa_index"))
+        if not admission.admits(request.rights):  # type: ignore[attr-defined]
+            return failure(request, 403, NO_RIGHT, "forbidden")
         return None

@@ -1,4 +1,4 @@
-"""Tables: people, roles, groups of sites, appointments (who has which role where), one-time links, tokens of the API."""
+"""Tables: people, roles, groups of sites, appointments (who has which role where), one-time links, API tokens."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -14,6 +15,11 @@ from django.utils import timezone
 from overt.control.people.actions import WORDS, Action
 
 MAX_NAME: Final = 120
+one_line: Final = RegexValidator(
+    "^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]*$",
+    "Use letters, digits and punctuation on one line: no line breaks, and no characters that turn text around.",
+)
+"""For names: they stand in mail, logs and lists."""
 
 
 class People(BaseUserManager["Person"]):
@@ -44,7 +50,7 @@ class Person(AbstractBaseUser):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.EmailField("E-mail address", max_length=254, unique=True)
-    name = models.CharField("Full name", max_length=MAX_NAME)
+    name = models.CharField("Full name", max_length=MAX_NAME, validators=[one_line])
     employer = models.CharField("Works for", max_length=16, choices=Employer, default=Employer.COUNCIL)
     expires_at = models.DateTimeField("Account ends", null=True, blank=True)
     is_active = models.BooleanField(default=True)
@@ -101,7 +107,7 @@ class Person(AbstractBaseUser):
 class SiteGroup(models.Model):
     """Sites that rights are given for together: a district, a service, a contract."""
 
-    name = models.CharField("Name", max_length=MAX_NAME, unique=True)
+    name = models.CharField("Name", max_length=MAX_NAME, unique=True, validators=[one_line])
     version = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta:
@@ -117,7 +123,7 @@ class SiteGroup(models.Model):
 class Role(models.Model):
     """A set of actions under a name that the organisation uses."""
 
-    name = models.CharField("Name", max_length=MAX_NAME, unique=True)
+    name = models.CharField("Name", max_length=MAX_NAME, unique=True, validators=[one_line])
     actions = models.JSONField("What it allows", default=list)
     version = models.PositiveIntegerField(default=0, editable=False)
 
@@ -197,7 +203,7 @@ class ApiToken(models.Model):
     """Lets a program act for a person, with some of their rights; only the SHA-256 of the token is kept."""
 
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="tokens")
-    name = models.CharField("Name", max_length=MAX_NAME)
+    name = models.CharField("Name", max_length=MAX_NAME, validators=[one_line])
     digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.JSONField("What it allows", default=list)
     """Actions: what the person may do besides, the token may not."""

@@ -6,7 +6,7 @@ values (`Rights`) need no database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -41,6 +41,13 @@ class Rights:
     def where(self, action: Action) -> frozenset[int] | None:
         """Return the ids of groups at which the action is allowed; None: everywhere."""
         return None if action in self.everywhere else self.groups.get(action, frozenset())
+
+    def only(self, actions: Collection[Action]) -> Rights:
+        """Return what is left of them where some actions alone are allowed: those of a token."""
+        return Rights(
+            self.everywhere & frozenset(actions),
+            {action: ids for action, ids in self.groups.items() if action in actions},
+        )
 
 
 NONE: Final = Rights()

@@ -36,6 +36,7 @@ ENTRIES: Final = (
         "health:now",
         (Action.LIVE, Action.CHANGE_CAMERAS, Action.INSPECT, Action.PLAN, Action.READ_LEDGER),
     ),
+    Entry("People", "people:people", (Action.MANAGE_PEOPLE,)),
 )
 """The main pages, from the left."""
 

@@ -12,6 +12,7 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 
 from overt.control.configuration import DATA_VARIABLE, ControlSettings
+from overt.control.people.directory import origins, single_sign_on
 from overt.control.secrets import session_key
 
 django_stubs_ext.monkeypatch()
@@ -60,7 +61,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "overt.control.people.sessions.SessionMiddleware",
     "overt.control.people.gate.GateMiddleware",
 ]
 
@@ -72,7 +73,7 @@ def _database() -> dict[str, Any]:
     if url:
         parsed: dict[str, Any] = dict(dj_database_url.parse(url))
         # Requests run on threads that come and go: a pool keeps their connections.
-        return {**parsed, "OPTIONS": {**parsed.get("OPTIONS", {}), "pool": True}}
+        return {**parsed, "OPTIONS": {**parsed.get("OPTIONS", {}), "pool": {"timeout": 5, "min_size": 1}}}
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": CONTROL.data / "control.sqlite",
@@ -90,7 +91,7 @@ DATABASES = {"default": _database()}
 # --- people -----------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "people.Person"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["overt.control.people.backend.Backend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -114,19 +115,28 @@ SESSION_COOKIE_NAME = "overt_session"
 CSRF_COOKIE_NAME = "overt_csrf"
 CSRF_FAILURE_VIEW = "overt.control.failures.without_token"
 
+ACCOUNT_ADAPTER = "overt.control.people.adapters.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_LOGOUT_REDIRECT_URL = "/sign-in"
+ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "20/m/ip,5/5m/key"}
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_ADAPTER = "overt.control.people.adapters.AccountAdapter"
-SOCIALACCOUNT_ADAPTER = "overt.control.people.adapters.SingleSignOnAdapter"
-ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
-MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_ADAPTER = "overt.control.people.adapters.SecondFactorAdapter"
 MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RATE_LIMITS = {"webauthn_login": "60/m/ip"}
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = CONTROL.organisation
-USERSESSIONS_TRACK_ACTIVITY = True
-SOCIALACCOUNT_ONLY = False
+MFA_TOTP_TOLERANCE = 1
+USERSESSIONS_TRACK_ACTIVITY = False
+SOCIALACCOUNT_ADAPTER = "overt.control.people.adapters.SingleSignOnAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": single_sign_on(CONTROL)}}
 
 # --- pages ------------------------------------------------------------------------------------------------------------
 
@@ -174,9 +184,10 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:", "blob:"],
         "media-src": [SELF, "blob:"],
         "font-src": [SELF],
-        "connect-src": [SELF, *CONTROL.media_origins],
+        # A policy has no way to name an IPv6 address (CSP 3, host-source).
+        "connect-src": [SELF, *(each for each in CONTROL.media_origins if "[" not in each)],
         "worker-src": [SELF],
-        "form-action": [SELF],
+        "form-action": [SELF, *origins(CONTROL)],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
     }
