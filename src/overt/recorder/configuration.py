@@ -212,6 +212,8 @@ class ConfigurationSource:
     """Settings from the command line: (key, value); they win over the file."""
     cameras: tuple[CameraAssignment, ...] = ()
     """Cameras from the command line, in addition to the file's."""
+    place: str = "the command line"
+    """Where the overrides come from, as refusals say."""
 
     def load(self, revision: int = 1) -> Configuration:
         """Read everything; the assignment gets the number `revision`.
@@ -222,7 +224,7 @@ class ConfigurationSource:
             UnavailableError: if it cannot be read.
         """
         document = {} if self.path is None else read_toml(self.path)
-        place = "the command line" if self.path is None else str(self.path)
+        place = self.place if self.path is None else str(self.path)
         base = Path() if self.path is None else self.path.parent
         known_keys(document, TOP_KEYS, place, "")
         settings = _settings(sub_table(document, "recorder", place), dict(self.overrides), place, base)

@@ -14,7 +14,7 @@ from overt.contract.grant import to_text
 from overt.control.configuration import ControlSettings
 from overt.control.secrets import grant_public_key
 from overt.errors import InvalidError
-from overt.recorder.configuration import known_keys, read_toml, sub_table
+from overt.recorder.configuration import ConfigurationSource, known_keys, read_toml, sub_table
 
 TOP_KEYS: Final = ("control", "recorder")
 SHARED: Final = (
@@ -78,7 +78,7 @@ class ServeConfiguration:
 
 
 def read_configuration(path: Path | None, options: dict[str, Any], *, own: bool = True) -> ServeConfiguration:
-    """Read the file (None: there is none) and the options, which win; with `own`, make a certificate if none is given.
+    """Read the file (None: there is none) and the options, which win; with `own`, make and check what running takes.
 
     Raises:
         InvalidError: naming file, table, key and what would be lawful.
@@ -99,10 +99,15 @@ def read_configuration(path: Path | None, options: dict[str, Any], *, own: bool 
             msg = f"{place}: [recorder] '{key}' follows from [control]: leave it out here"
             raise InvalidError(msg)
     settings = ControlSettings.read(control, place)
+    if not own:
+        return ServeConfiguration(settings, recorder)
     made = None
-    if own and settings.certificate is None and not settings.plain_http:
+    if settings.certificate is None and not settings.plain_http:
         made = own_certificate(settings.data / TLS, settings.hosts)
-    return ServeConfiguration(settings, recorder, made)
+    found = ServeConfiguration(settings, recorder, made)
+    # Refused here, the recorder's settings are refused before anything runs.
+    ConfigurationSource(overrides=tuple(found.recorder_overrides().items()), place=place).load()
+    return found
 
 
 def _based(values: dict[str, Any], paths: tuple[str, ...], base: Path) -> dict[str, Any]:

@@ -6,10 +6,21 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from overt.control.people.links import nobody_yet, setup_link
+from overt.control.project.reporting import tell
+
 Part = tuple[str, Callable[[], None], Callable[[], None]]
 """Name, start, stop."""
 
-PARTS: Final[tuple[Part, ...]] = ()
+
+def announce_setup() -> None:
+    """Where there is no account yet, tell whoever started us the link by which the first is made."""
+    if nobody_yet():
+        link = setup_link()
+        tell(setup_path=link.path, expires=link.expires_at.isoformat())
+
+
+PARTS: Final[tuple[Part, ...]] = (("set-up", announce_setup, lambda: None),)
 """In the order in which they begin; they end the other way round."""
 _LOG: Final = logging.getLogger(__name__)
 _begun: Final[list[Part]] = []
