@@ -70,3 +70,5 @@ for (const form of document.querySelectorAll<HTMLFormElement>("form[data-passkey
     });
   });
 }
+
+export {};
