@@ -8,6 +8,7 @@ from typing import Final
 
 from overt.control.people.links import nobody_yet, setup_link
 from overt.control.project.reporting import tell
+from overt.control.viewing import holding
 
 Part = tuple[str, Callable[[], None], Callable[[], None]]
 """Name, start, stop."""
@@ -20,7 +21,10 @@ def announce_setup() -> None:
         tell(setup_path=link.path, expires=link.expires_at.isoformat())
 
 
-PARTS: Final[tuple[Part, ...]] = (("set-up", announce_setup, lambda: None),)
+PARTS: Final[tuple[Part, ...]] = (
+    ("set-up", announce_setup, lambda: None),
+    ("viewing", holding.start, holding.stop),
+)
 """In the order in which they begin; they end the other way round."""
 _LOG: Final = logging.getLogger(__name__)
 _begun: Final[list[Part]] = []

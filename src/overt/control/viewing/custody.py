@@ -7,21 +7,18 @@ May be called from any thread.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlencode
+from typing import Final
 from uuid import UUID
 
 from overt.contract.instant import LATEST_NS
-from overt.contract.socket_client import SocketClient
-from overt.errors import ConflictError, CorruptError, ForbiddenError, InvalidError, OvertError, UnavailableError
+from overt.contract.socket_client import SocketClient, periods
+from overt.errors import ConflictError, CorruptError, ForbiddenError, InvalidError, OvertError
 from overt.sealing.custody import create_key_file, open_with_passphrase, read_key_file
 from overt.sealing.new_file import read_small
 from overt.sealing.recipients_file import write_recipients
@@ -149,32 +146,15 @@ class Custody:
         if key is None:
             msg = "recorded footage is locked"
             raise ForbiddenError(msg)
-        query = [("camera", camera) for camera in cameras]
-        query += [("from_us", str(from_ns // MICROSECOND)), ("to_us", str(-(-min(to_ns, LATEST_NS) // MICROSECOND)))]
-        rows = self._recorder.get(f"/periods?{urlencode(query)}")
-        if not isinstance(rows, list):
-            msg = "the recorder's answer about key periods is none"
-            raise UnavailableError(msg)
+        begin_us, end_us = from_ns // MICROSECOND, -(-min(to_ns, LATEST_NS) // MICROSECOND)
         roots: dict[UUID, bytes] = {}
-        for row in rows:
+        for row in periods(self._recorder, list(cameras), begin_us, end_us):
             try:
-                wrapped = _wrapped(row)
-                # What the key opens is decided here, not by who answers: a period names its own camera under its seal.
+                wrapped = WrappedKey.decode(row.wrap)
+                # What is opened is decided here, not by who answers: a period names its own camera under its seal.
                 if wrapped.period_id not in given and wrapped.key.camera in cameras:
                     roots[wrapped.period_id] = unwrap(wrapped, [key])
             except (CorruptError, InvalidError) as error:
                 _LOG.warning("some recorded footage cannot be opened: %s", error)
         return roots
 
-
-def _wrapped(row: Any) -> WrappedKey:
-    """Read a row of the recorder's `/periods`; raises InvalidError or CorruptError."""
-    text = row.get("wrap") if isinstance(row, dict) else None
-    if not isinstance(text, str):
-        msg = "a key period without its wrap"
-        raise InvalidError(msg)
-    try:
-        return WrappedKey.decode(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error) as error:
-        msg = "the wrap of a key period is not in base64url"
-        raise InvalidError(msg) from error

@@ -373,7 +373,7 @@ class Holder:
             if each.over:
                 continue
             with each.turn:
-                if each.over:
+                if each.over or not each.token:
                     continue
                 roots = self._begun(each) if freshen else {}
                 if roots or began_us != each.began_us or now_s - each.issued_s >= RENEW_S:
@@ -404,12 +404,12 @@ class Holder:
 
     def _decide_again(self, held: _Held, rights: Rights, decision: Decision) -> None:
         """Take away what somebody may see no more; what they may see besides is given when the page asks."""
-        kept = _within(decision, held.decision)
-        if not kept.cameras:
-            self._end(held, NOTHING_LEFT)
-            return
         with held.turn:
-            if held.over or kept == held.decision:
+            kept = _within(decision, held.decision)
+            if held.over or not held.token or kept == held.decision:
+                return  # one without a token is being given at this moment
+            if not kept.cameras:
+                self._end(held, NOTHING_LEFT)
                 return
             lost = set(held.decision.recorded) - set(kept.recorded)
             held.viewer = Viewer(held.viewer.person, held.viewer.name, held.viewer.session, rights)
