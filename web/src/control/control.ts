@@ -3,6 +3,7 @@
 
 import { initAll } from "govuk-frontend";
 import "./refreshing.ts";
+import "./keyframe.ts";
 import "./passkeys.ts";
 
 document.body.classList.add("js-enabled", "govuk-frontend-supported");
