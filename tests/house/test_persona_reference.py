@@ -12,13 +12,14 @@ from pydantic import BaseModel
 from overt.simulator.authentication import Scheme
 from overt.simulator.dialects import DIALECTS
 from overt.simulator.faults import Lasting, Striking
-from overt.simulator.persona import CameraClock, CameraPersona, Persona
+from overt.simulator.persona import CameraClock, CameraPersona, OnvifPersona, Persona
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "how-to" / "simulate-cameras.md").read_text(encoding="utf-8")
 SECTIONS: dict[str, type[BaseModel]] = {
     "## The file": Persona,
     "## A camera": CameraPersona,
     "### `clock`": CameraClock,
+    "### `onvif`": OnvifPersona,
 }
 FAULTS: dict[str, type[BaseModel]] = {
     get_args(fault.model_fields["kind"].annotation)[0]: fault for fault in (*get_args(Lasting), *get_args(Striking))

@@ -39,7 +39,10 @@ def simulate(
             url = simulator.url(camera.path, credentials=show_passwords)
             facts = {"path": camera.path, "title": camera.title, "url": url}
             facts |= {"codec": camera.codec, "maker": camera.maker}
-            output.line(facts, Text(f"{url}  {camera.title} ({camera.codec}, as {camera.maker})"))
+            onvif = simulator.onvif_url(camera.path)
+            facts |= {"onvif": onvif} if onvif is not None else {}
+            where = f"; ONVIF at {onvif}" if onvif is not None else ""
+            output.line(facts, Text(f"{url}  {camera.title} ({camera.codec}, as {camera.maker}{where})"))
         stop.wait(seconds)
         cameras = list(simulator)
     output.line({"stopped": {camera.path: _summary(camera) for camera in cameras}}, _closing_words(cameras))

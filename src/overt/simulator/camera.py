@@ -94,6 +94,10 @@ class Camera:
         """Seconds on the loop's clock."""
         return self._loop.time()
 
+    def wall_ns(self) -> int:
+        """What the camera believes UTC to be, in nanoseconds since 1970."""
+        return self._time.wall_ns(self._loop.time())
+
     # --- life -------------------------------------------------------------------------------------------------
 
     def start(self, loop: asyncio.AbstractEventLoop, on_listening: Callable[[], None]) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_PERSONA_BYTES: Final = 256 * 1024
 MAX_CAMERAS: Final = 4096
 MAX_NESTING: Final = 20
+_Told = Annotated[str, Field(max_length=200)]
 
 
 class _Part(BaseModel):
@@ -37,6 +38,23 @@ class CameraClock(_Part):
     """Wall clock and RTP clock run this much too fast."""
     sender_reports: bool = True
     interval_s: PositiveFloat = 5.0
+
+
+class OnvifPersona(_Part):
+    """What the camera's ONVIF service says, on a port of its own."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """0: any free port."""
+    maker: _Told = "Overt"
+    model: _Told = "Simulated camera"
+    firmware: _Told = "1.0"
+    serial_number: _Told = "0"
+    auth: Literal["token", "digest"] = "token"
+    """How it asks for the camera's user and password: WS-UsernameToken, or HTTP Digest."""
+    media: Annotated[tuple[Literal["media1", "media2"], ...], Field(min_length=1)] = ("media1", "media2")
+    """Services it has. Media1 leaves H.265 out."""
+    profiles: Annotated[tuple[str, ...], Field(max_length=16)] = ()
+    """Paths of the cameras of the file that are this device's streams; empty: itself."""
 
 
 class CameraPersona(_Part):
@@ -61,6 +79,8 @@ class CameraPersona(_Part):
     aggregate: bool = False
     """Small NAL units share a packet (STAP-A, AP)."""
     clock: CameraClock = CameraClock()
+    onvif: OnvifPersona | None = None
+    """Its ONVIF service; it has none if this is not said."""
     speed: Annotated[float, Field(gt=0, le=100)] = 1.0
     """Frame rate as a multiple of the source's; time stamps say so too."""
     number_frames: bool = True
@@ -85,6 +105,13 @@ class CameraPersona(_Part):
     def _password_is_given(self) -> Self:
         if self.auth != "none" and not (self.user and self.password.get_secret_value()):
             msg = f"auth {self.auth} needs a user and a password"
+            raise ValueError(msg)
+        return self
+
+    @after_all(mode="after")
+    def _onvif_ports_differ(self) -> Self:
+        if self.onvif is not None and self.onvif.port and self.count > 1:
+            msg = "onvif: cameras of a count cannot share one port: leave it out"
             raise ValueError(msg)
         return self
 
@@ -124,6 +151,10 @@ class Persona(_Part):
         twice = sorted({path for path in paths if paths.count(path) > 1}) if len(set(paths)) < len(paths) else []
         if twice:
             msg = f"two cameras have the path {twice[0]!r}"
+            raise ValueError(msg)
+        named = {path for camera in self.cameras if camera.onvif is not None for path in camera.onvif.profiles}
+        if unknown := sorted(named.difference(paths)):
+            msg = f"onvif: profiles: no camera has the path {unknown[0]!r}"
             raise ValueError(msg)
         if self.port and self.port + len(paths) - 1 > 65535:
             msg = f"port {self.port} leaves too few ports above it for {len(paths)} cameras"

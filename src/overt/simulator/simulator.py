@@ -16,6 +16,7 @@ from overt.errors import ConflictError, InvalidError, MissingError, UnavailableE
 from overt.simulator.camera import Camera
 from overt.simulator.dialects import DIALECTS
 from overt.simulator.faults import FAULT, Parameters
+from overt.simulator.onvif_services import OnvifServices
 from overt.simulator.persona import load_persona
 from overt.simulator.reel import Reel, VideoPacking, aac_reel, tone_reel, video_reel
 from overt.simulator.source import Source, read_source
@@ -65,6 +66,15 @@ class CameraControl:
     def port(self) -> int:
         """Where it listens."""
         return self._slot.port
+
+    @property
+    def onvif_port(self) -> int | None:
+        """Where its ONVIF service listens; None if it has none."""
+        return self._simulator.onvif.port(self.path)
+
+    def onvif_questions(self) -> list[str]:
+        """Return what was asked by ONVIF lately, and `refused` for what was asked without the password."""
+        return self._simulator.call(self._simulator.onvif.questions, self.path)
 
     def fault(self, kind: str, **fields: Any) -> None:  # any: checked by the model of that fault
         """Let a fault strike or put it in force now, with the fields that personas know (`faults`).
@@ -216,6 +226,8 @@ class Simulator:
             Camera(camera, number, self._reels(camera), self._others(camera), log_frames=log_frames)
             for number, camera in enumerate(self._persona.each_camera(), 1)
         ]
+        self.onvif = OnvifServices(self._cameras, self.url)
+        """Their ONVIF services."""
         self._tls = self._tls_context()
         self._slots: list[_Slot] = []
         self._executor = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="overt-simulator")
@@ -288,10 +300,17 @@ class Simulator:
         """Return the URL of a camera, with user and password only if `credentials`."""
         control = self.camera(path)
         persona = next(camera.persona for camera in self._cameras if camera.persona.path == path)
-        host = f"[{self._persona.listen}]" if ":" in self._persona.listen else self._persona.listen
         login = f"{persona.user}:{persona.password.get_secret_value()}@" if credentials and persona.user else ""
         scheme = "rtsp" if self._tls is None else "rtsps"
-        return f"{scheme}://{login}{host}:{control.port}/{path}"
+        return f"{scheme}://{login}{self._host}:{control.port}/{path}"
+
+    def onvif_url(self, path: str) -> str | None:
+        """Return the address of a camera's ONVIF service; None if it has none."""
+        return self.onvif.address(path, self._host)
+
+    @property
+    def _host(self) -> str:
+        return f"[{self._persona.listen}]" if ":" in self._persona.listen else self._persona.listen
 
     # --- for CameraControl -------------------------------------------------------------------------------------
 
@@ -395,6 +414,7 @@ class Simulator:
             for camera, slot in zip(self._cameras, self._slots, strict=True):
                 camera.start(self._loop, partial(self._follow, slot))
                 await slot.follow()
+            await self.onvif.start(self._persona.listen)
             self._ready.set_result(None)
             await self._stopping.wait()
         finally:
@@ -405,11 +425,12 @@ class Simulator:
             task.cancel()
         for slot in self._slots:
             slot.close()
+        self.onvif.close()
         for camera in self._cameras:
             camera.stop()
         # Closed transports call back once more before their sockets are gone.
         for _ in range(100):
-            if all(camera.idle for camera in self._cameras):
+            if self.onvif.idle and all(camera.idle for camera in self._cameras):
                 break
             await asyncio.sleep(0.005)
         await asyncio.sleep(0)
