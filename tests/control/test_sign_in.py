@@ -9,19 +9,13 @@ from typing import Any
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
-from allauth.mfa.totp.internal.auth import (
-    TOTP,
-    format_hotp_value,
-    generate_totp_secret,
-    hotp_value,
-    yield_hotp_counters_from_time,
-)
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.usersessions.models import UserSession
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from control_rig import PASSWORD, browser, person_with, signed_in
+from control_rig import PASSWORD, browser, code_of, person_with, signed_in
 from overt.control.people import sessions
 from overt.control.people.actions import Action
 from overt.control.people.models import Person
@@ -48,10 +42,6 @@ def ended() -> Any:
     session_ended.connect(hear)
     yield keys
     session_ended.disconnect(hear)
-
-
-def code_of(secret: str) -> str:
-    return format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
 
 
 def with_app(person: Person) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
@@ -16,7 +16,9 @@ from overt.control.health.reading import Reading
 from overt.control.health.report import Report
 from overt.control.people import sessions
 from overt.ids import StreamKey
-from recorder_rig import Recorder
+
+if TYPE_CHECKING:
+    from recorder_rig import Recorder
 
 NOW = dt.datetime(2026, 11, 25, 14, 0, tzinfo=dt.UTC)
 SECOND = 1_000_000_000
