@@ -18,6 +18,7 @@ from overt.errors import (
     UnavailableError,
 )
 
+ONE_OFF: Final = "overt.control.project.one_off"
 _KINDS: Final[dict[str, type[OvertError]]] = {
     each.kind: each
     for each in (InvalidError, ForbiddenError, MissingError, ConflictError, UnavailableError, CorruptError)
@@ -25,15 +26,15 @@ _KINDS: Final[dict[str, type[OvertError]]] = {
 
 
 def ask(module: str, settings: ControlSettings, asked: dict[str, Any]) -> dict[str, Any]:
-    """Run a module that answers by `overt.control.project.one_off`; return what it answers.
+    """Have the function `act` of a module run in a process of the control room; return what it answers.
 
     Raises:
         OvertError: the process's own, of its kind and in its words.
         UnavailableError: it failed without a word; standard error has what it wrote.
     """
     done = subprocess.run(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-m", module],
-        input=json.dumps({"settings": settings.to_json(), "asked": asked}) + "\n",
+        [sys.executable, "-m", ONE_OFF],
+        input=json.dumps({"settings": settings.to_json(), "module": module, "asked": asked}) + "\n",
         stdout=subprocess.PIPE,
         text=True,
         check=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -80,14 +81,22 @@ def serve(
         raise typer.Exit(code)
 
 
-def run(configuration: ServeConfiguration, output: Output, *, seconds: float | None = None, setup: bool = True) -> int:
-    """Run both until a signal or the end of `seconds`; return the exit code. `setup`: print how to begin.
+def run(
+    configuration: ServeConfiguration,
+    output: Output,
+    *,
+    seconds: float | None = None,
+    greeting: Callable[[], None] | None = None,
+) -> int:
+    """Run both until a signal or the end of `seconds`; return the exit code.
+
+    `greeting` is called once the pages are served, in place of saying where they are.
 
     Raises:
         UnavailableError: the address of the pages cannot be used.
     """
     ended = threading.Event()
-    greeter = _Greeter(configuration, output, setup=setup)
+    greeter = _Greeter(configuration, output, greeting)
     on_terminal = output.console.is_terminal and not output.as_json
     log = configuration.control.data / CONTROL_LOG if on_terminal else None
     configuration.control.data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -115,8 +124,9 @@ def run(configuration: ServeConfiguration, output: Output, *, seconds: float | N
 class _Greeter:
     """Says, once the pages are served, where they are and how to begin."""
 
-    def __init__(self, configuration: ServeConfiguration, output: Output, *, setup: bool) -> None:
-        self._configuration, self._output, self._setup = configuration, output, setup
+    def __init__(self, configuration: ServeConfiguration, output: Output, greeting: Callable[[], None] | None) -> None:
+        self._configuration, self._output = configuration, output
+        self._greet = greeting or self._say_where
         self._greeted = False
 
     def heard(self, told: dict[str, Any]) -> None:
@@ -125,10 +135,10 @@ class _Greeter:
             self._greeted = True
             notify("READY=1")
             self._greet()
-        if "setup_path" in told and self._setup:
+        if "setup_path" in told:
             self._say_setup(str(told["setup_path"]), str(told["expires"]))
 
-    def _greet(self) -> None:
+    def _say_where(self) -> None:
         control, own = self._configuration.control, self._configuration.own
         text = Text(f"\nOvert is at {control.origin}\n", style="bold")
         value: dict[str, Any] = {"address": control.origin}

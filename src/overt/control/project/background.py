@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from overt.control.estate import assigning
+from overt.control.health import reading, sending
 from overt.control.people.links import nobody_yet, setup_link
 from overt.control.project.reporting import tell
 from overt.control.viewing import holding
@@ -23,7 +25,10 @@ def announce_setup() -> None:
 
 PARTS: Final[tuple[Part, ...]] = (
     ("set-up", announce_setup, lambda: None),
-    ("viewing", holding.start, holding.stop),
+    ("assignments", assigning.start, assigning.stop),
+    ("grants", holding.start, holding.stop),
+    ("facts", reading.start, reading.stop),
+    ("alerts", sending.start, sending.stop),
 )
 """In the order in which they begin; they end the other way round."""
 _LOG: Final = logging.getLogger(__name__)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import tarfile
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -23,7 +22,6 @@ from django.db import DatabaseError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
 
 from overt.control.configuration import ControlSettings
-from overt.control.project.one_off import answer
 from overt.control.project.server import bring_up_to_date
 from overt.errors import ConflictError, CorruptError, InvalidError, MissingError, UnavailableError
 from overt.sealing.age import open_bytes, seal_bytes
@@ -186,9 +184,6 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     tar.addfile(member, io.BytesIO(content))
 
 
-def _act(settings: ControlSettings, asked: dict[str, Any]) -> dict[str, Any]:
+def act(settings: ControlSettings, asked: dict[str, Any]) -> dict[str, Any]:
+    """Do what is asked of a process (`overt.control.project.one_off`): `act` is `backup` or `restore`."""
     return make_backup(settings, asked) if asked["act"] == "backup" else restore_backup(settings, asked)
-
-
-if __name__ == "__main__":
-    sys.exit(answer(_act))

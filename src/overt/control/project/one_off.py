@@ -1,14 +1,15 @@
 """A process of the control room that does one thing: its order on standard input, its answer on standard output.
 
-Both are a line of JSON. An error of ours is answered as `{"error": {"kind", "message"}}` with its exit code.
+Both are a line of JSON. The order names a module of ours, whose function `act` is given settings and question; it
+is imported when Django is ready. An error of ours is answered as `{"error": {"kind", "message"}}` with its exit code.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from overt.control.configuration import ControlSettings
@@ -17,15 +18,19 @@ from overt.control.project.server import settle
 from overt.errors import OvertError
 
 
-def answer(act: Callable[[ControlSettings, dict[str, Any]], dict[str, Any]]) -> int:
-    """Make this process one of the control room, and do `act` with settings and what is asked; return the exit code."""
+def main() -> int:
+    """Be the process; return its exit code."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    order: dict[str, Any] = json.loads(sys.stdin.readline())
     try:
-        order = json.loads(sys.stdin.readline())
         settings = ControlSettings.read(order["settings"], "the order")
         settle(settings)
-        tell(**act(settings, order["asked"]))
+        tell(**importlib.import_module(order["module"]).act(settings, order["asked"]))
     except OvertError as error:
         tell(error={"kind": error.kind, "message": str(error)})
         return error.exit_code
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
