@@ -10,6 +10,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.test import Client
 
+import overt.control.people.sessions  # noqa: F401 - it notes when a session begins, once it is loaded
 from overt.control.estate.models import Camera, Site
 from overt.control.people.models import Person
 
@@ -35,10 +36,10 @@ def camera_form(site: Site, owner: Person | None, name: str = "North door", **mo
     return {"name": name, "site": str(site.pk), "owner": str(owner.pk) if owner else "", **WHY, **more}
 
 
-def device_form(version: int, host: str = "127.0.0.1", **more: Any) -> dict[str, Any]:
+def device_form(version: int, at: str = "127.0.0.1", **more: Any) -> dict[str, Any]:
     """What the form of a device sends."""
     fields = {
-        "host": host,
+        "host": at,
         "port": "554",
         "username": "",
         "password": "",

@@ -77,7 +77,8 @@ class Assigner:
             self._agreed = False
             self._failures += 1
             self._say(error)
-            return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(self._failures, 6)) * random.uniform(0.75, 1.0)  # noqa: S311
+            wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self._failures, 6))
+            return wait * random.uniform(0.75, 1.0)  # noqa: S311 - so that many do not come at once
         finally:
             connection.close()
         self._failures, self._said = 0, ""

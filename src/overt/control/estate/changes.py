@@ -149,8 +149,18 @@ def _put(row: Camera, state: Camera.State, by: Person | None, did: str) -> Camer
     return row
 
 
-def put_device(camera: UUID, version: int, device: DeviceInput, by: Person | None, *, replace: bool = False) -> Camera:
+def put_device(
+    camera: UUID,
+    version: int,
+    device: DeviceInput,
+    by: Person | None,
+    *,
+    replace: bool = False,
+    new_password: bool | None = None,
+) -> Camera:
     """Put a device behind a camera, or change the one that is there (`replace`: another one hangs there from now on).
+
+    `new_password`: whether its password is written down as changed; by default if one is given.
 
     Raises:
         FieldError: something about the device is wrong; `field` says what.
@@ -160,5 +170,5 @@ def put_device(camera: UUID, version: int, device: DeviceInput, by: Person | Non
     good = equipment.checked(device, settings.CONTROL.camera_ranges)  # looks names up: not while others wait
     with transaction.atomic():
         row = locked(camera)
-        equipment.set_device(row, version, good, by, replace=replace)
+        equipment.set_device(row, version, good, by, replace=replace, new_password=new_password)
     return row

@@ -6,19 +6,21 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from overt.control.estate import changes
+from overt.control.estate import changes, looks
 from overt.control.estate.camera_pages import by, to_camera
 from overt.control.estate.equipment import FieldError, described
-from overt.control.estate.forms import DeviceForm
+from overt.control.estate.forms import DeviceForm, amended
 from overt.control.estate.history import ChangedMeanwhileError
 from overt.control.estate.models import Camera, Installation
 from overt.control.estate.register import camera_to_change
 from overt.control.people.actions import Action
 from overt.control.people.gate import Asked, asks
+from overt.errors import UnavailableError
 
 
 @asks(Action.CHANGE_CAMERAS)
@@ -59,17 +61,24 @@ def _form(request: Asked, row: Camera, present: Installation | None, *, replace:
         form = DeviceForm(request.POST, keeps_password=kept)
         status = 400
         try:
+            if form.is_valid() and request.POST.get("act") == "look":
+                look = looks.begin(
+                    form.device(), row, present, form.cleaned_data["version"], by(request), replace=replace
+                )
+                return HttpResponseRedirect(reverse("estate:look", args=[row.pk, look]))
             if form.is_valid():
                 changes.put_device(row.pk, form.cleaned_data["version"], form.device(), by(request), replace=replace)
                 messages.success(request, "Saved.")
                 return to_camera(row.pk)
         except FieldError as error:
             form.add_error(error.field, str(error))
+        except UnavailableError as error:
+            status = error.http_status
+            form.add_error(None, f"Nobody could look at the device: {error}")
         except ChangedMeanwhileError as error:
-            status = 409
+            status = error.http_status
             form.add_error(None, str(error))
-            form.data = form.data.copy()
-            form.data["version"] = str(error.version)
+            form.data = amended(form, version=str(error.version))
     title = "Put up another device" if replace else ("Change the device" if present else "Add the device")
     context = {"camera": row, "form": form, "title": title, "replace": replace}
     return render(request, "estate/device_form.html", context, status=status)

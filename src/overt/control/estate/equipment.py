@@ -136,7 +136,13 @@ def password_for(present: Installation | None, device: DeviceInput) -> SecretStr
 
 
 def set_device(
-    camera: Camera, version: int, device: DeviceInput, by: Person | None, *, replace: bool = False
+    camera: Camera,
+    version: int,
+    device: DeviceInput,
+    by: Person | None,
+    *,
+    replace: bool = False,
+    new_password: bool | None = None,
 ) -> Installation:
     """Put a device (`checked`) behind a camera that `changes.locked` holds, or change the one that is there.
 
@@ -188,7 +194,8 @@ def set_device(
             )
             for each in device.streams
         )
-        words = " with another password" if device.password is not None else ""
+        told = device.password is not None if new_password is None else new_password
+        words = ", with a password" if told and password.get_secret_value() else ""
         note(camera, by, f"{did}{words}", moved)
         if camera.state == Camera.State.RECORDING:
             revisions.changed(camera.recorder)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
+from django.http import QueryDict
 from pydantic import SecretStr
 
 from overt.control.estate.credentials import MAX_PASSWORD, bare
@@ -19,6 +20,15 @@ from overt.ids import checked_name
 
 DATES: Final = ("%Y-%m-%d", "%d/%m/%Y", "%d %B %Y", "%d %b %Y")
 NO_DATE: Final = "Enter a day, such as 31/3/2027."
+
+
+def amended(form: forms.BaseForm, **values: str) -> QueryDict:
+    """Return what was sent with a form, with other values for some fields."""
+    data = QueryDict(mutable=True)
+    data.update(form.data)
+    for name, value in values.items():
+        data[name] = value
+    return data
 
 
 class SiteForm(forms.ModelForm[Site]):
@@ -210,10 +220,8 @@ class DeviceForm(forms.Form):
         if data.get("forget") and data.get("password"):
             self.add_error("forget", "A new password was given: leave this unticked.")
         # What is shown again after a fault must not show what was taken out.
-        self.data = self.data.copy()
-        for name in ("main_url", "sub_url", "username"):
-            self.data[self.add_prefix(name)] = data.get(name) or ""
-        self.data.pop("password", None)
+        shown = {name: str(data.get(name) or "") for name in ("main_url", "sub_url", "username")}
+        self.data = amended(self, **shown, password="")
         return data
 
     def device(self, streams: tuple[StreamInput, ...] | None = None) -> DeviceInput:

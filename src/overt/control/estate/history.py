@@ -70,7 +70,8 @@ def label_of(name: str) -> str:
     """Return a field as pages name it."""
     if name == DEVICE_ADDRESS:
         return "Address of the device"
-    return str(Camera._meta.get_field(name).verbose_name)  # noqa: SLF001 - Django's documented API
+    field = Camera._meta.get_field(name)  # noqa: SLF001 - Django's documented API
+    return str(getattr(field, "verbose_name", name))
 
 
 def form_value(value: Any) -> str:

@@ -105,7 +105,7 @@ def recorded_by(recorder: str = RECORDER_NAME) -> tuple[list[Recorded], dict[str
     )
     rows, left_out = [], {}
     for camera in cameras:
-        hangs: list[Installation] = camera.present  # type: ignore[attr-defined]  # made by the prefetch
+        hangs: list[Installation] = camera.present
         if not hangs:
             left_out[camera.key] = "no device hangs there"
             continue

@@ -148,17 +148,17 @@ def found(rights: Rights, wanted: Filter, today: dt.date) -> QuerySet[Camera]:
 
 def _attention(what: str, today: dt.date) -> Q:
     hangs = Installation.objects.filter(camera=OuterRef("pk"), until=None)
-    each = {
+    each: dict[str, Q] = {
         "purpose": Q(purpose=""),
         "owner": Q(owner=None),
         "overdue": Q(review_on__lt=today),
-        "device": ~Exists(hangs),
+        "device": Q(~Exists(hangs)),
     }
     if what != "any":
         return each.get(what, Q())
     wanting = Q(review_on=None) | Q(legal_basis="") | Q(retention_reason="")
     for one in each.values():
-        wanting |= Q(one)
+        wanting |= one
     return wanting
 
 

@@ -87,8 +87,8 @@ def cameras(request: Asked) -> HttpResponse:
         pagination = {
             "items": [
                 {"ellipsis": True}
-                if each == paginator.ELLIPSIS
-                else {"number": each, "href": address(int(each)), "current": each == page.number}
+                if not isinstance(each, int)
+                else {"number": each, "href": address(each), "current": each == page.number}
                 for each in paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1)
             ]
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from overt.control.estate import camera_pages, device_pages, register_pages, site_pages
+from overt.control.estate import camera_pages, device_pages, look_pages, register_pages, site_pages
 
 app_name = "estate"
 urlpatterns: list[URLPattern] = [
@@ -18,6 +18,8 @@ urlpatterns: list[URLPattern] = [
     path("cameras/<uuid:camera>/retire", camera_pages.retire, name="retire"),
     path("cameras/<uuid:camera>/device", device_pages.device, name="device"),
     path("cameras/<uuid:camera>/device/replace", device_pages.replace, name="replace-device"),
+    path("cameras/<uuid:camera>/looks/<uuid:look>", look_pages.look, name="look"),
+    path("cameras/<uuid:camera>/looks/<uuid:look>/<int:number>.mp4", look_pages.picture, name="look-picture"),
     path("sites", site_pages.sites, name="sites"),
     path("sites/add", site_pages.add, name="add-site"),
     path("sites/<int:site>/change", site_pages.change, name="change-site"),
