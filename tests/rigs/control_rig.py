@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.test import Client
 
 from overt.control.estate.models import Camera, Site
@@ -52,3 +53,8 @@ def site_in(group: str = "Town centre", name: str = "Market Hall") -> Site:
 def camera_at(site: Site, key: str = "market", **fields: object) -> Camera:
     """Make a camera that is still being set up."""
     return Camera.objects.create(site=site, key=key, name=fields.pop("name", key.title()), **fields)
+
+
+def code_of(secret: str) -> str:
+    """Return the code that an authenticator app with this secret shows now."""
+    return format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
