@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // <overt-review-tile>: the picture of one camera that is looked back at, what is to be said about it, and which camera it is.
 //
-// Events (bubble): "choose" with {camera}; "pick" when the tile becomes the one that is stepped and photographed.
+// Events (bubble): "choose" with {camera}; "close" where that is offered; "pick" when the tile becomes the one that is stepped and photographed.
 
 import { LitElement, css, html, nothing } from "lit";
 import { nameOf } from "./camera-names.ts";
@@ -26,6 +26,7 @@ export class OvertReviewTile extends LitElement {
     note: { attribute: false },
     label: { attribute: false },
     picked: { type: Boolean, reflect: true },
+    removable: { attribute: false },
   };
 
   /** Place of the tile, from 1. */
@@ -39,6 +40,8 @@ export class OvertReviewTile extends LitElement {
   /** The moment of the frame on the screen, in words. */
   declare label: string;
   declare picked: boolean;
+  /** Whether it can be closed. */
+  declare removable: boolean;
   #player: RecordedPlayer | undefined;
 
   static override styles = css`
@@ -71,6 +74,7 @@ export class OvertReviewTile extends LitElement {
     this.note = "";
     this.label = "";
     this.picked = false;
+    this.removable = false;
   }
 
   get player(): RecordedPlayer | undefined {
@@ -118,6 +122,10 @@ export class OvertReviewTile extends LitElement {
           ${this.cameras.map((name) => html`<option value=${name} ?selected=${name === this.camera}>${nameOf(name)}</option>`)}
         </select>
         <span class="label">${this.label}</span>
+        ${this.removable
+          ? html`<button type="button" title="Close" aria-label=${`Close ${nameOf(this.camera)}`}
+              @click=${() => this.dispatchEvent(new CustomEvent("close", { bubbles: true, composed: true }))}>✕</button>`
+          : nothing}
       </div>
     `;
   }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // <overt-review>: looking back at up to nine cameras on one clock.
 //
-// Set `session`; `open(camera, at_us)` shows a camera at a moment.
+// Set `session`; `open(camera, at_us)` shows a camera at a moment. By itself it offers all cameras of the grant. With an
+// `opener` the page says which cameras there are (`add`), and opens each day before it is shown; then "overt-clip" (a
+// `ClipRequest`) asks the page to save what lies between the marks, where `exporting` names a camera that is shown.
 
 import { LitElement, html, nothing, type PropertyValues } from "lit";
 import { announce } from "./announce.ts";
@@ -24,6 +26,7 @@ import type { Lane } from "./timeline-view.ts";
 
 const LAYOUTS = [1, 2, 4, 9] as const;
 type Layout = (typeof LAYOUTS)[number];
+const MOST = 9;
 /** What decoded pictures of all cameras together may take. */
 const PICTURES_BYTES = 200e6;
 /** While playing, labels and the cursor are renewed so often; pictures at every frame. */
@@ -35,10 +38,22 @@ const NEAR_S = 20;
 /** Without a moment to go to, today is opened this long before now. */
 const BEFORE_NOW_S = 30;
 
+/** Opens a day of some cameras; answers with what is to be said of those that stay shut. Rejects with an Error for people. */
+export type Opener = (cameras: readonly string[], day: Day) => Promise<ReadonlyMap<string, string>>;
+
+export interface ClipRequest {
+  readonly cameras: readonly string[];
+  /** Microseconds since the Unix epoch. */
+  readonly fromUs: number;
+  readonly toUs: number;
+}
+
 export class OvertReview extends LitElement {
   static override readonly styles = reviewStyles;
   static override readonly properties = {
     session: { attribute: false },
+    opener: { attribute: false },
+    exporting: { attribute: false },
     cameras: { state: true },
     info: { state: true },
     layout: { state: true },
@@ -52,6 +67,9 @@ export class OvertReview extends LitElement {
   };
 
   declare session: Session | undefined;
+  declare opener: Opener | undefined;
+  /** Cameras of which clips may be saved. */
+  declare exporting: ReadonlySet<string>;
   declare cameras: readonly CameraInfo[];
   declare info: SessionInfo | undefined;
   declare layout: Layout;
@@ -84,6 +102,7 @@ export class OvertReview extends LitElement {
   constructor() {
     super();
     this.cameras = [];
+    this.exporting = new Set();
     this.layout = 1;
     this.lanes = [];
     this.at = 0;
@@ -95,6 +114,36 @@ export class OvertReview extends LitElement {
   open(camera: string, at_us: number): void {
     this.#wanted = { camera, at_us };
     if (this.#begun) this.#goToWanted();
+  }
+
+  /** Shows a further camera, at the moment at hand; beyond nine, in place of the one that is picked. */
+  add(camera: string): void {
+    const there = this.#chosen.indexOf(camera);
+    if (there >= 0) {
+      this.picked = there;
+      return;
+    }
+    if (this.#chosen.length < MOST) this.#chosen = [...this.#chosen, camera];
+    else this.#chosen[this.picked] = camera;
+    this.layout = LAYOUTS.find((layout) => layout >= this.#chosen.length) ?? MOST;
+    this.picked = this.#chosen.indexOf(camera);
+    if (this.day !== undefined) this.#again();
+    else if (this.info !== undefined) this.#showNow(this.info);
+    announce(`${nameOf(camera)} shown.`, "cameras");
+  }
+
+  /** Shows a camera no more. */
+  close(camera: string): void {
+    this.#chosen = this.#chosen.filter((each) => each !== camera);
+    this.layout = LAYOUTS.find((layout) => layout >= this.#chosen.length) ?? MOST;
+    this.picked = Math.max(0, Math.min(this.picked, this.#chosen.length - 1));
+    this.#again();
+    this.requestUpdate();
+  }
+
+  /** Names of the cameras that are shown. */
+  get chosen(): readonly string[] {
+    return this.#chosen;
   }
 
   /** The players that have footage, in the order of the tiles; for measurements. */
@@ -138,7 +187,7 @@ export class OvertReview extends LitElement {
       this.message = wordsOf(error);
       return;
     }
-    if (this.cameras.length === 0) {
+    if (this.cameras.length === 0 && this.opener === undefined) {
       this.message = "Your grant opens no camera to look back at.";
       return;
     }
@@ -148,9 +197,13 @@ export class OvertReview extends LitElement {
       this.#goToWanted();
       return;
     }
-    this.#fill(this.cameras.length >= 4 ? 4 : this.cameras.length >= 2 ? 2 : 1);
-    const nowUs = session.nowUs;
-    const day = Day.containing(nowUs - BEFORE_NOW_S * 1e6, this.info.time_zone);
+    if (this.opener === undefined) this.#fill(this.cameras.length >= 4 ? 4 : this.cameras.length >= 2 ? 2 : 1);
+    this.#showNow(this.info);
+  }
+
+  #showNow(info: SessionInfo): void {
+    const nowUs = this.session?.nowUs ?? 0;
+    const day = Day.containing(nowUs - BEFORE_NOW_S * 1e6, info.time_zone);
     this.#opening = true;
     this.#show(day, day.secondsAt(nowUs) - BEFORE_NOW_S);
   }
@@ -159,7 +212,7 @@ export class OvertReview extends LitElement {
     const wanted = this.#wanted;
     if (wanted === undefined || this.info === undefined) return;
     this.#wanted = undefined;
-    if (this.cameras.some((camera) => camera.camera === wanted.camera)) {
+    if (this.opener !== undefined || this.cameras.some((camera) => camera.camera === wanted.camera)) {
       this.layout = 1;
       this.#chosen = [wanted.camera];
     } else {
@@ -173,6 +226,12 @@ export class OvertReview extends LitElement {
   /** So many tiles, with the cameras that were there and further ones behind them. */
   #fill(layout: Layout): void {
     this.layout = layout;
+    if (this.opener !== undefined) {
+      // What somebody looks at is theirs to say: no camera is opened because there is room.
+      this.#chosen = this.#chosen.slice(0, layout);
+      this.picked = Math.max(0, Math.min(this.picked, this.#chosen.length - 1));
+      return;
+    }
     const others = this.cameras.map((camera) => camera.camera).filter((name) => !this.#chosen.includes(name));
     this.#chosen = [...this.#chosen, ...others].slice(0, layout);
     this.picked = Math.min(this.picked, this.#chosen.length - 1);
@@ -192,18 +251,36 @@ export class OvertReview extends LitElement {
     this.#playback.clock.pause();
     this.#looked = [];
     for (const tile of this.#tiles()) tile.clear();
-    this.#days?.want(this.#chosen, this.cameras, day, this.info?.may ?? [], this.session?.nowUs ?? 0);
     void this.#load(day, at, play, signal);
   }
 
+  /** Has the page open the day; what is known of the cameras is what it is then. Nothing to show: false. */
+  async #openDay(day: Day, signal: AbortSignal): Promise<ReadonlyMap<string, string> | undefined> {
+    const { opener, session } = this;
+    if (opener === undefined) return new Map();
+    if (session === undefined || this.#chosen.length === 0) return undefined;
+    try {
+      const shut = await opener(this.#chosen, day);
+      if (signal.aborted) return undefined;
+      this.cameras = await session.cameras();
+      this.info = session.info ?? this.info;
+      return signal.aborted ? undefined : shut;
+    } catch (error) {
+      if (!signal.aborted) this.message = wordsOf(error);
+      return undefined;
+    }
+  }
+
   async #load(day: Day, at: number, play: boolean, signal: AbortSignal): Promise<void> {
+    const shut = await this.#openDay(day, signal);
     const situation = this.#situation(day);
-    if (situation === undefined) return;
+    if (shut === undefined || situation === undefined || signal.aborted) return;
+    this.#days?.want(this.#chosen, this.cameras, day, this.info?.may ?? [], this.session?.nowUs ?? 0);
     this.#setLanes();
     const results = await Promise.all(
       this.#chosen.map(async (name): Promise<LookedAt | string> => {
         const camera = this.cameras.find((each) => each.camera === name);
-        if (camera === undefined) return "This camera is not known any more.";
+        if (camera === undefined) return shut.get(name) ?? "This camera is not known any more.";
         return lookAt(camera, situation, signal).catch((error: unknown) => wordsOf(error));
       }),
     );
@@ -333,7 +410,8 @@ export class OvertReview extends LitElement {
       <div class="tiles n${this.layout}">
         ${this.#chosen.map(
           (camera, i) => html`<overt-review-tile .number=${i + 1} .camera=${camera} ?picked=${i === this.picked}
-            .cameras=${this.cameras.map((each) => each.camera)}
+            .cameras=${this.opener === undefined ? this.cameras.map((each) => each.camera) : this.#chosen}
+            .removable=${this.opener !== undefined} @close=${() => this.close(camera)}
             @pick=${() => (this.picked = i)}
             @choose=${(event: CustomEvent<{ camera: string }>) => this.#choose(i, event.detail.camera)}></overt-review-tile>`,
         )}
@@ -361,7 +439,7 @@ export class OvertReview extends LitElement {
       </div>
       ${this.#days?.render(day, (date) => this.#goToDay(date)) ?? nothing}
       <div class="group spacer" role="group" aria-label="Number of pictures">
-        ${LAYOUTS.filter((_, i) => i === 0 || (LAYOUTS[i - 1] ?? 0) < this.cameras.length).map(
+        ${LAYOUTS.filter((_, i) => i === 0 || (LAYOUTS[i - 1] ?? 0) < (this.opener === undefined ? this.cameras : this.#chosen).length).map(
           (layout) => html`<button type="button" aria-pressed=${layout === this.layout}
             aria-label=${layout === 1 ? "1 picture" : `${layout} pictures`}
             @click=${() => this.#relayout(layout)}>${layout}</button>`,
@@ -408,6 +486,10 @@ export class OvertReview extends LitElement {
           ? nothing
           : html`<button type="button" @click=${() => this.#mark("clear")}>Clear marks</button>`}
         <button type="button" @click=${() => void this.#snapshot()} title="Picture as a file (S)">Snapshot</button>
+        ${this.#chosen.some((each) => this.exporting.has(each))
+          ? html`<button type="button" ?disabled=${this.markIn === undefined || this.markOut === undefined}
+              title="Mark the beginning (I) and the end (O) first" @click=${() => this.#clip(day)}>Save clip</button>`
+          : nothing}
       </div>`;
   }
 
@@ -501,6 +583,13 @@ export class OvertReview extends LitElement {
       if (this.markIn !== undefined && this.markIn >= at) this.markIn = undefined;
     }
     announce(what === "clear" ? "Marks cleared." : `Marked ${what} at ${day.label(at)}.`, "mark");
+  }
+
+  #clip(day: Day): void {
+    if (this.markIn === undefined || this.markOut === undefined) return;
+    const cameras = this.#chosen.filter((each) => this.exporting.has(each));
+    const detail: ClipRequest = { cameras, fromUs: day.utcUsAt(this.markIn), toUs: day.utcUsAt(this.markOut) };
+    this.dispatchEvent(new CustomEvent("overt-clip", { detail, bubbles: true, composed: true }));
   }
 
   async #snapshot(): Promise<void> {

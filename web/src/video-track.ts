@@ -3,7 +3,10 @@
 // every other track hidden, for a player that shows pictures alone. Bytes come from the recorder, which checked them
 // against their seal; they are bounds-checked here all the same.
 
+import { MediaError, boxes, path, viewOf, type Box } from "./boxes.ts";
 import type { Bytes } from "./records.ts";
+
+export { MediaError } from "./boxes.ts";
 
 export interface Frame {
   /** Presentation, in microseconds since the Unix epoch. */
@@ -13,55 +16,8 @@ export interface Frame {
   readonly data: Bytes;
 }
 
-interface Box {
-  readonly kind: string;
-  /** Where the box begins. */
-  readonly at: number;
-  /** Where its content begins. */
-  readonly body: number;
-  readonly end: number;
-}
-
 const FREE = [0x66, 0x72, 0x65, 0x65]; // "free"
 const NOT_SYNC = 0x10000;
-
-export class MediaError extends Error {}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function* boxes(view: DataView, from: number, to: number): Generator<Box> {
-  let at = from;
-  while (at + 8 <= to) {
-    let size = view.getUint32(at);
-    let body = at + 8;
-    if (size === 1 && at + 16 <= to) {
-      size = Number(view.getBigUint64(at + 8));
-      body = at + 16;
-    } else if (size === 0) size = to - at;
-    if (size < body - at || at + size > to) throw new MediaError(`box at offset ${at}: size ${size} is out of bounds`);
-    let kind = "";
-    for (let i = 4; i < 8; i++) kind += String.fromCharCode(view.getUint8(at + i));
-    yield { kind, at, body, end: at + size };
-    at += size;
-  }
-}
-
-function child(view: DataView, parent: Pick<Box, "body" | "end">, kind: string): Box | undefined {
-  for (const box of boxes(view, parent.body, parent.end)) if (box.kind === kind) return box;
-  return undefined;
-}
-
-function path(view: DataView, from: Pick<Box, "body" | "end">, ...kinds: string[]): Box {
-  let box = from;
-  for (const kind of kinds) {
-    const next = child(view, box, kind);
-    if (next === undefined) throw new MediaError(`no ${kinds.join("/")}`);
-    box = next;
-  }
-  return box as Box;
-}
 
 /** The configuration box of a sample entry: codec parameters as a decoder wants them (avcC, hvcC, …). */
 function codecBox(view: DataView, bytes: Bytes, stsd: Box): Bytes | undefined {

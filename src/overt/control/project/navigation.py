@@ -26,6 +26,7 @@ class Entry:
 ENTRIES: Final = (
     Entry("Live wall", "viewing:wall", (Action.LIVE,)),
     Entry("Look back", "viewing:review", (Action.RECORDED, Action.REPLAY)),
+    Entry("Plans", "viewing:plans", (Action.LIVE, Action.RECORDED, Action.CHANGE_CAMERAS, Action.INSPECT)),
     Entry(
         "Sites and cameras",
         "estate:cameras",
@@ -37,6 +38,7 @@ ENTRIES: Final = (
         (Action.LIVE, Action.CHANGE_CAMERAS, Action.INSPECT, Action.PLAN, Action.READ_LEDGER),
     ),
     Entry("People", "people:people", (Action.MANAGE_PEOPLE,)),
+    Entry("Footage key", "viewing:footage-key", (Action.CHANGE_CAMERAS,)),
 )
 """The main pages, from the left."""
 

@@ -14,9 +14,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_http_methods
 
+from overt.control.estate.register import site_groups_for
 from overt.control.people.actions import Action
 from overt.control.people.gate import asks
-from overt.control.people.models import SiteGroup
 from overt.control.viewing import layouts, messages
 from overt.control.viewing.catalogue import Place, shown_to
 from overt.control.viewing.grants import Viewer
@@ -59,8 +59,7 @@ def catalogue(request: HttpRequest) -> dict[str, Any]:
     """Say which cameras somebody may look at, and what else a page begins with."""
     viewer = viewer_of(request)
     found = shown_to(viewer.rights)
-    where = viewer.rights.where(Action.LIVE)
-    shared = SiteGroup.objects.all() if where is None else SiteGroup.objects.filter(pk__in=where)
+    shared = site_groups_for(viewer.rights, Action.LIVE)
     return {
         "cameras": [_described(viewer, each) for each in found],
         "layouts": _layouts(request, {each.key for each in found}),

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import Q, QuerySet
-
 from overt.control.estate.models import Camera
+from overt.control.estate.register import cameras_for
 from overt.control.people.actions import Action
 from overt.control.people.rights import Rights
 
@@ -40,15 +39,13 @@ def places(keys: Iterable[str]) -> dict[str, Place]:
 
 
 def shown_to(rights: Rights, *, site: int | None = None) -> list[Place]:
-    """Return the cameras that somebody may look at, in the order of group, site and name."""
-    found: QuerySet[Camera] = Camera.objects.exclude(state__in=(Camera.State.DRAFT, Camera.State.RETIRED))
-    # Who may look back may look back at a place that is watched no more.
-    if rights.anywhere(Action.RECORDED):
-        found = Camera.objects.exclude(state=Camera.State.DRAFT)
-    groups = [rights.where(action) for action in VIEWING]
-    if not any(each is None for each in groups):
-        allowed: set[int] = set().union(*(each for each in groups if each))
-        found = found.filter(Q(site__group_id__in=allowed))
+    """Return the cameras that somebody may look at, in the order of group, site and name.
+
+    Those of places that are watched no more are there for who may look back.
+    """
+    found = cameras_for(rights, *VIEWING).exclude(state=Camera.State.DRAFT)
+    if not rights.anywhere(Action.RECORDED):
+        found = found.exclude(state=Camera.State.RETIRED)
     if site is not None:
         found = found.filter(site_id=site)
     rows = found.order_by("site__group__name", "site__name", "name").values_list(*_COLUMNS)

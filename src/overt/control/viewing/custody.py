@@ -157,4 +157,3 @@ class Custody:
             except (CorruptError, InvalidError) as error:
                 _LOG.warning("some recorded footage cannot be opened: %s", error)
         return roots
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from overt.control.viewing import calls, pages
+from overt.control.viewing import calls, custody_pages, pages, plan_pages
 
 app_name = "viewing"
 urlpatterns: list[URLPattern] = [
@@ -20,4 +20,14 @@ urlpatterns: list[URLPattern] = [
     path("viewing/layouts/<int:layout>/remove", calls.remove_layout, name="remove-layout"),
     path("viewing/tours", calls.save_tour, name="save-tour"),
     path("viewing/tours/<int:tour>/remove", calls.remove_tour, name="remove-tour"),
+    path("footage-key", custody_pages.footage_key, name="footage-key"),
+    path("footage-key/make", custody_pages.make, name="make-footage-key"),
+    path("footage-key/lock", custody_pages.lock, name="lock"),
+    path("plans", plan_pages.all_plans, name="plans"),
+    path("plans/add/<int:site>", plan_pages.add, name="add-plan"),
+    path("plans/<uuid:plan>", plan_pages.plan, name="plan"),
+    path("plans/<uuid:plan>/pins", plan_pages.pins, name="pins"),
+    path("plans/<uuid:plan>/picture", plan_pages.picture, name="plan-picture"),
+    path("plans/<uuid:plan>/change", plan_pages.change, name="change-plan"),
+    path("plans/<uuid:plan>/remove", plan_pages.remove, name="remove-plan"),
 ]
