@@ -1,8 +1,9 @@
 """ONVIF, as far as it says what a camera is and where its streams are: five questions, none of which changes anything.
 
-GetSystemDateAndTime, GetDeviceInformation, GetServices (or GetCapabilities), GetProfiles and GetStreamUri, of Media1
-and, where only that answers, Media2. Authentication is WS-UsernameToken with the device's own time (Profile S), or HTTP
-Digest where the device asks for it; the password is never sent, nor is Basic authentication spoken.
+GetSystemDateAndTime, GetDeviceInformation, GetServices (or GetCapabilities), GetProfiles and GetStreamUri, of Media2
+where a device has it, since Media1 hides streams in H.265, else of Media1. Authentication is WS-UsernameToken with the
+device's own time (Profile S), or HTTP Digest where the device asks for it; the password is never sent, nor is Basic
+authentication spoken.
 
 A device is asked at one address alone: of the addresses that it names only the paths are used, redirects to other hosts
 are not followed, and stream addresses are moved to its own host.
@@ -153,7 +154,7 @@ class OnvifDevice:
         return DeviceInformation(*(soap.text(found, name) for name in names))
 
     def media_paths(self) -> dict[str, str]:
-        """Return the paths of the media services by their namespaces; raises as `_ask`."""
+        """Return the paths of the media services by their namespaces, Media2 first; raises as `_ask`."""
         try:
             found = self._ask(DEVICE_PATH, DEVICE, "GetServices", {"IncludeCapability": "false"})
             named = {
@@ -166,7 +167,7 @@ class OnvifDevice:
         except (NotAnsweredError, InvalidError, UnavailableError):
             found = self._ask(DEVICE_PATH, DEVICE, "GetCapabilities", {"Category": "All"})
             named = {MEDIA1: soap.text(found, "Capabilities", "Media", "XAddr")}
-        paths = {namespace: _path_of(named.get(namespace, "")) for namespace in (MEDIA1, MEDIA2)}
+        paths = {namespace: _path_of(named.get(namespace, "")) for namespace in (MEDIA2, MEDIA1)}
         return {namespace: path for namespace, path in paths.items() if path}
 
     def profiles(self, paths: Mapping[str, str]) -> tuple[str, list[Profile]]:
