@@ -74,8 +74,8 @@ def _parsed(address: str) -> tuple[str, str, str, int, str]:
     except ValueError as error:
         raise InvalidError(msg) from error
     topic = unquote(parts.path.lstrip("/"))
-    wrong = parts.password is not None or not parts.hostname or not port or parts.query or parts.fragment
-    if wrong or not 1 <= len(topic) <= MAX_TOPIC or any(each in topic for each in "+#\x00"):
+    wrong = parts.password is not None or not parts.hostname or not port or parts.query or parts.scheme not in PORTS
+    if wrong or not 1 <= len(topic) <= MAX_TOPIC or any(each in address for each in "+#\x00"):
         raise InvalidError(msg)
     return parts.scheme, unquote(parts.username or ""), str(parts.hostname), port, topic
 

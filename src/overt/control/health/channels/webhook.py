@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import ssl
 import time
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ SIGNATURE: Final = "X-Overt-Signature"
 TIMESTAMP: Final = "X-Overt-Timestamp"
 MESSAGE: Final = "X-Overt-Message"
 MAX_URL: Final = 2000
+_HOST: Final = re.compile(rb"[A-Za-z0-9.-]{1,253}|[0-9A-Fa-f:.]{2,45}")
 ATTEMPTS: Final = 3
 """At once, for a connection that breaks; the queue tries again later."""
 
@@ -99,7 +101,7 @@ def _parsed(address: str) -> httpx.URL:
         url = httpx.URL(address)
     except (httpx.InvalidURL, ValueError, TypeError) as error:
         raise InvalidError(msg) from error
-    if len(address) > MAX_URL or url.scheme != "https" or not url.host or url.userinfo:
+    if len(address) > MAX_URL or url.scheme != "https" or url.userinfo or not _HOST.fullmatch(url.raw_host):
         raise InvalidError(msg)
     return url
 
