@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test web lint types floors unit peer browser format clean
+.PHONY: demo test web lint types floors unit postgresql peer browser format clean
 
 $(READY): pyproject.toml uv.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -34,6 +34,10 @@ floors: $(READY)
 unit: $(READY)
 	$(BIN)/pytest -n auto -m "not peer and not browser"
 	$(BIN)/python hatch_build.py test
+
+# The control room's tests once more, on PostgreSQL (from PyPI); `make test` runs them on SQLite.
+postgresql: $(READY)
+	$(BIN)/python tests/rigs/with_postgresql.py $(BIN)/pytest -n auto -m "not peer and not browser" tests/control
 
 peer: $(READY)
 	$(BIN)/pytest -n auto -m peer

@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from control_database import DATABASE_VARIABLE
 from overt.control.configuration import DATA_VARIABLE, ControlSettings
 
-DATABASE_VARIABLE: Final = "OVERT_TEST_DATABASE"
 DATA: Final = Path(tempfile.mkdtemp(prefix="overt-control-"))
 atexit.register(shutil.rmtree, DATA, ignore_errors=True)
 os.environ[DATA_VARIABLE] = ControlSettings.read(

@@ -73,7 +73,7 @@ def _database() -> dict[str, Any]:
     if url:
         parsed: dict[str, Any] = dict(dj_database_url.parse(url))
         # Requests run on threads that come and go: a pool keeps their connections.
-        return {**parsed, "OPTIONS": {**parsed.get("OPTIONS", {}), "pool": {"timeout": 5, "min_size": 1}}}
+        return {**parsed, "OPTIONS": {**parsed.get("OPTIONS", {}), "pool": {"timeout": 5, "min_size": 1, "max_size": 20}}}
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": CONTROL.data / "control.sqlite",
