@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -10,3 +12,8 @@ class PeopleConfig(AppConfig):
 
     name = "overt.control.people"
     label = "people"
+
+    def ready(self) -> None:
+        """Connect what listens to signals; it needs the tables, which are there only now."""
+        for module in ("sessions", "second_factor"):
+            import_module(f"{self.name}.{module}")

@@ -1,0 +1,196 @@
+"""Everybody's rights at every page and operation: real requests of each role, of nobody, and of accounts that ended."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+import matrix_estate
+import matrix_health
+import matrix_people
+import matrix_viewing
+from control_rig import browser, camera_at, signed_in, site_in
+from matrix import ROLES, Row, World
+from overt.control.people.actions import STARTING_ROLES
+from overt.control.people.gate import API, admission_of
+from overt.control.people.models import Appointment, Person, Role, SiteGroup
+from overt.control.people.setting_up import make_person, make_starting_roles
+from overt.control.project.api import api
+
+TABLES = {
+    "people": matrix_people.ROWS,
+    "estate": matrix_estate.ROWS,
+    "viewing": matrix_viewing.ROWS,
+    "health": matrix_health.ROWS,
+}
+NOBODY, EXPIRED, REMOVED = "nobody", "somebody expired", "somebody removed"
+
+
+def pages() -> dict[str, URLPattern]:
+    """Every address that is no operation of the API, by its name."""
+    found: dict[str, URLPattern] = {}
+
+    def walk(patterns: list[Any], space: str) -> Iterator[tuple[str, URLPattern]]:
+        for each in patterns:
+            if isinstance(each, URLResolver):
+                if each.namespace != API:
+                    yield from walk(each.url_patterns, f"{each.namespace}:" if each.namespace else space)
+            else:
+                yield f"{space}{each.name}", each
+
+    for name, pattern in walk(get_resolver().url_patterns, ""):
+        assert name not in found, f"two addresses are called {name}"
+        found[name] = pattern
+    return found
+
+
+def operations() -> dict[str, Any]:
+    """Every operation of the API, by method and path; its function."""
+    found: dict[str, Any] = {"GET /api/v1/openapi.json": None, "GET /api/v1/": None}
+    for router in api._get_bound_routers():
+        for path, view in router.path_operations.items():
+            whole = "/api/v1/" + "/".join(part for part in (router.prefix.strip("/"), path.strip("/")) if part)
+            plain = re.sub(r"{(?:[a-z]+:)?([a-z_]+)}", r"<\1>", whole)
+            found |= {f"{method} {plain}": each.view_func for each in view.operations for method in each.methods}
+    return found
+
+
+def known() -> dict[str, Row]:
+    """All tables together."""
+    return {name: row for table in TABLES.values() for name, row in table.items()}
+
+
+def test_the_table_knows_the_starting_roles() -> None:
+    assert tuple(STARTING_ROLES) == ROLES
+
+
+def test_every_page_and_operation_has_a_row_and_every_row_is_there() -> None:
+    there = set(pages()) | set(operations())
+    rows = known()
+    assert sum(map(len, TABLES.values())) == len(rows)
+    missing = there - set(rows)
+    assert not missing, f"no row in tests/rigs/matrix_*.py for {sorted(missing)}"
+    assert set(rows) - there == {name for name, row in rows.items() if row.absent}
+
+
+def test_every_page_and_operation_says_who_may_call_it() -> None:
+    for name, pattern in pages().items():
+        assert admission_of(pattern.callback, name) is not None, name
+    for name, function in operations().items():
+        assert function is None or admission_of(function, None) is not None, name
+
+
+def refused(answer: HttpResponse) -> bool:
+    """Whether somebody was turned away, or is told that there is nothing."""
+    there = answer.get("location", "")
+    away = answer.status_code == 302 and there.startswith(("/sign-in?", "/account/second-step"))
+    return away or (answer.status_code == 302 and there == "/sign-in") or answer.status_code in {401, 403, 404}
+
+
+class Walk:
+    """Calls what the table says, as everybody."""
+
+    def __init__(self) -> None:
+        make_starting_roles()
+        site = site_in("Town centre")
+        elsewhere = SiteGroup.objects.create(name="Harbour")
+        person = make_person("sam.hill@northshire.example", "Sam Hill", "x", ["Auditor"], group=site.group)
+        self.world = World(
+            group=site.group,
+            site=site,
+            camera=camera_at(site),
+            person=person,
+            appointment=Appointment.objects.get(person=person),
+            unheld=Role.objects.create(name="Nobody’s", actions=["live"]),
+            empty_group=SiteGroup.objects.create(name="Nothing there"),
+        )
+        self.everywhere = {role: self.caller(role, None) for role in ROLES}
+        self.elsewhere = {role: self.caller(role, elsewhere) for role in ROLES}
+        self.others: dict[str, tuple[Person | None, Client]] = {NOBODY: (None, browser())}
+        changes: dict[str, dict[str, Any]] = {
+            EXPIRED: {"expires_at": timezone.now() - timedelta(minutes=1)},
+            REMOVED: {"is_active": False},
+        }
+        for name, change in changes.items():
+            who, client = self.caller("CCTV manager", None, name)
+            Person.objects.filter(pk=who.pk).update(**change)
+            self.others[name] = (who, client)
+
+    @staticmethod
+    def caller(role: str, group: SiteGroup | None, name: str = "") -> tuple[Person, Client]:
+        whole = name or f"{role} {group or 'everywhere'}"
+        email = f"{whole.lower().replace(' ', '.')}@northshire.example"
+        person = make_person(email, whole, "x", [role], group=group)
+        return person, signed_in(person)
+
+    def call(self, name: str, method: str, row: Row, caller: tuple[Person | None, Client]) -> HttpResponse:
+        """Call an address; whatever that changes is forgotten."""
+        person, client = caller
+        cookies = client.cookies.copy()
+        cache.clear()
+        with transaction.atomic():
+            arguments = row.arguments(self.world, person)
+            if name.startswith(("GET ", "POST ", "PUT ", "DELETE ", "PATCH ")):
+                path = re.sub(r"<([a-z_]+)>", lambda found: str(arguments[found[1]]), name.partition(" ")[2])
+                answer = client.generic(method, path, json.dumps(row.body), "application/json")
+            else:
+                answer = getattr(client, method)(reverse(name, kwargs=dict(arguments)), dict(row.body))
+            transaction.set_rollback(True)
+        client.cookies = cookies
+        return answer
+
+    def faults(self, name: str, row: Row) -> Iterator[str]:
+        """Say what is not as the table says."""
+        methods = [name.partition(" ")[0]] if " " in name else row.methods
+        for method in methods:
+            for role, caller in self.everywhere.items():
+                answer = self.call(name, method, row, caller)
+                may = role in row.roles
+                status, nothing = answer.status_code, answer.status_code == 404
+                if answer.status_code in {405, 500}:
+                    yield f"{method} {name}: {role} got {status}"
+                elif may and refused(answer) and not (nothing and row.gone) and not _leaves(name):
+                    yield f"{method} {name}: {role} may, but got {status} {answer.get('location', '')}"
+                elif not may and not refused(answer):
+                    yield f"{method} {name}: {role} may not, but got {status}"
+            for who, caller in self.others.items():
+                answer = self.call(name, method, row, caller)
+                if not row.anybody and (not refused(answer) or answer.status_code == 404):
+                    yield f"{method} {name}: {who} got {answer.status_code}"
+                if row.anybody and refused(answer) and not row.gone and not _leaves(name):
+                    yield f"{method} {name}: {who} may, but got {answer.status_code}"
+            if row.local:
+                for role in row.roles:
+                    answer = self.call(name, method, row, self.elsewhere[role])
+                    if not refused(answer):
+                        yield f"{method} {name}: {role} of another group got {answer.status_code}"
+
+
+def _leaves(name: str) -> bool:
+    """Whether being sent to sign in, or to set up a second step, is what an address is for."""
+    return name in {
+        "account_logout",
+        "mfa_authenticate",
+        "mfa_deactivate_totp",
+        "mfa_login_webauthn",
+        "openid_connect_login",
+    }
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("app", TABLES)
+def test_everybody_may_what_the_table_says_and_nothing_else(app: str) -> None:
+    walk = Walk()
+    found = [fault for name, row in TABLES[app].items() if not row.absent for fault in walk.faults(name, row)]
+    assert not found, "\n".join(found)
