@@ -1,8 +1,8 @@
 """The recorder's HTTP: health, streams, metrics and facts for reading; the assignment and more for its control room.
 
 Over TCP (loopback by default) only what may be read by anyone on the machine is served. What is the control room's
-alone, PUT /assignments and GET /periods, is served on the Unix socket, whose mode 0600 lets in the recorder's own user.
-Both run in one thread with one event loop.
+alone, PUT /assignments, GET /periods and POST /probes, is served on the Unix socket, whose mode 0600 lets in the
+recorder's own user. Both run in one thread with one event loop.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from overt.ids import checked_name
 from overt.recorder.health import RecorderHealth
 from overt.recorder.metrics import CONTENT_TYPE, exposition
 from overt.recorder.outbox import MAX_LIMIT
+from overt.recorder.probing.request import MAX_BODY, ProbeRequest
 from overt.recorder.wrapped_periods import MAX_CAMERAS, MAX_PERIODS
 
 BODY_TIMEOUT_S: Final = 10.0
@@ -81,15 +82,24 @@ class ReadPeriods(Protocol):
         ...
 
 
+class Probes(Protocol):
+    """What the HTTP needs to ask cameras what they offer."""
+
+    def probe(self, request: ProbeRequest) -> dict[str, Any]:
+        """Return what a camera offers; takes seconds."""
+        ...
+
+
 def application(
     recorder: ServedRecorder,
     facts: ReadFacts,
     *,
     writable: bool,
     periods: ReadPeriods | None = None,
+    probes: Probes | None = None,
     hosts: frozenset[str] | None = None,
 ) -> ASGIApp:
-    """Return the application. `writable` adds PUT /assignments, `periods` GET /periods.
+    """Return the application. `writable` adds PUT /assignments, `periods` GET /periods, `probes` POST /probes.
 
     `hosts` are the names it may be called by (None: any).
 
@@ -125,6 +135,12 @@ def application(
             raise HTTPException(404)
         return JSONResponse(await run_in_threadpool(_periods_of, periods, request))
 
+    async def post_probe(request: Request) -> Response:
+        if probes is None:
+            raise HTTPException(404)
+        asked = ProbeRequest.from_json(await body(request, MAX_BODY))
+        return JSONResponse(await run_in_threadpool(probes.probe, asked))
+
     routes = [
         Route("/health", health, methods=["GET"]),
         Route("/streams", streams, methods=["GET"]),
@@ -135,6 +151,8 @@ def application(
         routes.append(Route("/assignments", put_assignment, methods=["PUT"]))
     if periods is not None:
         routes.append(Route("/periods", read_periods, methods=["GET"]))
+    if probes is not None:
+        routes.append(Route("/probes", post_probe, methods=["POST"]))
     app = Starlette(routes=routes, exception_handlers=error_handlers("recorder-http.md"))
     return app if hosts is None else NamedHosts(app, hosts)
 

@@ -24,6 +24,7 @@ from overt.recorder.health import FactsHealth, MediaHealth, RecorderHealth
 from overt.recorder.http import Endpoint, HttpPlane, application, bind_tcp, names_of
 from overt.recorder.media_plane.host import MediaHost
 from overt.recorder.outbox import FactOutbox
+from overt.recorder.probing.prober import Prober
 from overt.recorder.status import assess
 from overt.recorder.watch import ConfigurationWatch, WatchCallbacks
 from overt.recorder.wrapped_periods import WrappedPeriods
@@ -84,6 +85,7 @@ class RecorderProgram:
         self._listeners: list[Callable[[Fact], None]] = [self._outbox.append]
         self._capture = capture(configuration)
         self._capture.on_fact(self._tell)
+        self._prober = Prober()
         self._plane: HttpPlane | None = None
         self._media: MediaHost | None = None
         self._listening = ""
@@ -175,6 +177,7 @@ class RecorderProgram:
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Stop in order: no more changes, requests and viewers, capture to its last fragment, facts to disk."""
         self._watch.stop()
+        self._prober.close()
         if self._plane is not None:
             self._plane.stop()
         if self._media is not None:
@@ -185,7 +188,8 @@ class RecorderProgram:
     def _bind(self) -> list[Endpoint]:
         """Take the addresses before anything runs, so that a second recorder on the same footage ends here."""
         path = self._settings.socket_path
-        private = application(self, self._outbox, writable=True, periods=WrappedPeriods(self._settings.footage))
+        periods = WrappedPeriods(self._settings.footage)
+        private = application(self, self._outbox, writable=True, periods=periods, probes=self._prober)
         endpoints = [Endpoint(private, local_socket.listen(path), path)]
         if self._settings.listen != NO_LISTEN:
             host, port = split_address(self._settings.listen)
