@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.contrib import messages
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -20,6 +21,7 @@ from overt.control.health.rules import delete_rule, save_rule
 from overt.control.health.severity import SEVERITY_WORDS
 from overt.control.people.actions import Action
 from overt.control.people.gate import Asked, asks
+from overt.control.people.saving import attempt, status_of, version_of
 
 MESSAGES: Final = 50
 _CHANGE: Final = Action.CHANGE_CAMERAS
@@ -100,7 +102,8 @@ def _rule(request: Asked, rule_id: int) -> AlertRule:
 def _edit(request: Asked, rule: AlertRule | None) -> HttpResponse:
     groups = visible.groups_changed(request.rights)
     everywhere = request.rights.may(_CHANGE)
-    begin = {"version": rule.version if rule else 0, "channel": rule.channel if rule else None}
+    begin = {"channel": rule.channel if rule else None}
+    shown = rule.version if rule else 0
     form = RuleForm(
         request.POST if request.method == "POST" else None,
         instance=rule,
@@ -110,16 +113,25 @@ def _edit(request: Asked, rule: AlertRule | None) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         told = form.cleaned_data
-        saved = save_rule(
-            form.save(commit=False),
-            request.rights,
-            address=told["address"],
-            secret=told["secret"] or None,
-            version=told["version"] if rule else None,
+        version = version_of(request.POST.get("version")) if rule else None
+        saved = attempt(
+            form,
+            lambda: save_rule(
+                form.save(commit=False),
+                request.rights,
+                address=told["address"],
+                secret=told["secret"] or None,
+                version=version,
+            ),
         )
-        messages.success(request, f"The rule “{saved.name}” was saved. Send a test message to see whether it arrives.")
-        return redirect("health:alerts")
-    return render(request, "health/alert.html", _fields(form, rule, groups, everywhere=everywhere))
+        if saved is not None:
+            words = f"The rule “{saved.name}” was saved. Send a test message to see whether it arrives."
+            messages.success(request, words)
+            return redirect("health:alerts")
+    fields = _fields(form, rule, groups, everywhere=everywhere)
+    # After a refusal the version stays the one that the form was made of: whoever saves again has to look first.
+    fields["version"] = request.POST.get("version", shown)
+    return render(request, "health/alert.html", fields, status=status_of(form))
 
 
 def _fields(form: RuleForm, rule: AlertRule | None, groups: Any, *, everywhere: bool) -> dict[str, Any]:
@@ -127,7 +139,10 @@ def _fields(form: RuleForm, rule: AlertRule | None, groups: Any, *, everywhere: 
     return {
         "form": form,
         "rule": rule,
-        "summary": [{"text": words[0], "href": f"#{name}"} for name, words in form.errors.items()],
+        "summary": [
+            {"text": words[0]} if name == NON_FIELD_ERRORS else {"text": words[0], "href": f"#{name}"}
+            for name, words in form.errors.items()
+        ],
         "channels": [{"value": each.name, "text": each.words} for each in CHANNELS],
         "groups": [
             *([{"value": "", "text": EVERYWHERE_WORDS}] if everywhere else []),

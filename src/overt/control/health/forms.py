@@ -27,7 +27,6 @@ class RuleForm(forms.ModelForm[AlertRule]):
     secret = forms.CharField(max_length=MAX_SECRET, required=False, strip=False)
     kinds = forms.MultipleChoiceField(choices=[(each.name, each.words) for each in KINDS.values()], required=False)
     severity = forms.ChoiceField(choices=[(each.value, words) for each, words in SEVERITY_WORDS.items()])
-    version = forms.IntegerField(min_value=0, required=False, widget=forms.HiddenInput)
 
     class Meta:
         """Fields of the table."""

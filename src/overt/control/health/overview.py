@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import zoneinfo
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,8 @@ from overt.control.health.severity import SEVERITY_WORDS, Severity
 from overt.control.health.uptime import Uptime, uptime
 from overt.ids import MAIN
 
+EARLIEST: Final = dt.date(2020, 1, 1)
+MONTHS: Final = 13
 MAX_SHOWN: Final = 500
 """Conditions on one page; a page that says how many more there are says enough."""
 
@@ -80,9 +83,14 @@ class RecorderNow:
     disks: tuple[Disk, ...]
 
 
+def worst_first(rows: Iterable[Condition]) -> list[Condition]:
+    """Return conditions in the order of lists: by severity, then those that stand longest."""
+    return sorted(rows, key=lambda row: (Severity(row.severity).rank, row.since, row.pk))
+
+
 def places(rows: Iterable[Condition]) -> tuple[list[Place], int]:
     """Group what stands by site, the worst first; return it, and how many did not fit."""
-    found = sorted(rows, key=lambda row: (Severity(row.severity).rank, row.since))
+    found = worst_first(rows)
     left_out = max(0, len(found) - MAX_SHOWN)
     found = found[:MAX_SHOWN]
     cameras = {
@@ -134,3 +142,27 @@ def uptimes(cameras: Sequence[Camera], first: dt.date, days: int, now: dt.dateti
     for camera, start, ended in holes.values_list("camera", "start", "end"):
         gaps[camera].append((start, ended or until))
     return {key: uptime(wanted[key], gaps[key], first, days, zone, until) for key in keys}
+
+
+def month_of(text: str) -> dt.date:
+    """Return the first day of a month that is asked for as 2026-11; this one, if it is none or has not come."""
+    this = timezone.localdate().replace(day=1)
+    try:
+        found = dt.datetime.strptime(text, "%Y-%m").replace(tzinfo=dt.UTC).date()
+    except ValueError:
+        return this
+    return found if EARLIEST <= found <= this else this
+
+
+def months() -> list[dt.date]:
+    """Return the months that can be asked for, the newest first."""
+    found, month = [], timezone.localdate().replace(day=1)
+    for _ in range(MONTHS):
+        found.append(month)
+        month = (month - dt.timedelta(days=1)).replace(day=1)
+    return found
+
+
+def days_of(month: dt.date) -> int:
+    """Return how many days a month has."""
+    return calendar.monthrange(month.year, month.month)[1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import csv
 import datetime as dt
 from typing import Any, Final
@@ -25,7 +24,6 @@ from overt.control.people.sessions import unattended
 DAYS: Final = 31
 PAGE: Final = 100
 MAX_GAPS: Final = 500
-EARLIEST: Final = dt.date(2020, 1, 1)
 
 
 @asks(*visible.SEEING)
@@ -76,19 +74,19 @@ def camera(request: Asked, camera_id: UUID) -> HttpResponse:
 @require_safe
 def uptime_page(request: Asked) -> HttpResponse:
     """Show the days of a month in which each camera was recorded."""
-    month = _month(request.GET.get("month", ""))
+    month = overview.month_of(request.GET.get("month", ""))
     site = request.GET.get("site", "")
     sites = visible.sites_seen(request.rights)
     rows = _chosen(request, site)
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
     cameras = list(page.object_list)
-    found = overview.uptimes(cameras, month, _days_of(month), timezone.now())
+    found = overview.uptimes(cameras, month, overview.days_of(month), timezone.now())
     return render(
         request,
         "health/uptime.html",
         {
             "month": month,
-            "months": _months(),
+            "months": overview.months(),
             "sites": sites.order_by("name"),
             "site": site,
             "page": page,
@@ -103,9 +101,9 @@ def uptime_page(request: Asked) -> HttpResponse:
 @require_safe
 def uptime_csv(request: Asked) -> HttpResponse:
     """Return the same as a file, a row for each camera and day."""
-    month = _month(request.GET.get("month", ""))
+    month = overview.month_of(request.GET.get("month", ""))
     cameras = list(_chosen(request, request.GET.get("site", "")))
-    found = overview.uptimes(cameras, month, _days_of(month), timezone.now())
+    found = overview.uptimes(cameras, month, overview.days_of(month), timezone.now())
     answer = HttpResponse(content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="uptime-{month:%Y-%m}.csv"'
     writer = csv.writer(answer)
@@ -141,29 +139,6 @@ def _chosen(request: Asked, site: str) -> Any:
     if not site.isdecimal() or not visible.sites_seen(request.rights).filter(pk=int(site[:18])).exists():
         raise Http404
     return rows.filter(site=int(site[:18]))
-
-
-def _month(text: str) -> dt.date:
-    """Return the first day of a month that is asked for as 2026-11; this one, if it is none."""
-    this = timezone.localdate().replace(day=1)
-    try:
-        found = dt.datetime.strptime(text, "%Y-%m").replace(tzinfo=dt.UTC).date()
-    except ValueError:
-        return this
-    return found if EARLIEST <= found <= this else this
-
-
-def _months() -> list[dt.date]:
-    """Return the months that can be asked for, the newest first."""
-    found, month = [], timezone.localdate().replace(day=1)
-    for _ in range(13):
-        found.append(month)
-        month = (month - dt.timedelta(days=1)).replace(day=1)
-    return found
-
-
-def _days_of(month: dt.date) -> int:
-    return calendar.monthrange(month.year, month.month)[1]
 
 
 def _cell(text: str) -> str:

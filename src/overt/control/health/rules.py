@@ -29,6 +29,7 @@ def save_rule(
     Raises:
         ForbiddenError: it is for sites where this person may not change cameras.
         InvalidError: the address is none of its channel, or a kind is unknown.
+        ValidationError: another field is not lawful, or the name is taken.
         ConflictError: somebody else has changed it since `version`.
     """
     require(rights, Action.CHANGE_CAMERAS, rule.group_id)
@@ -56,6 +57,7 @@ def save_rule(
         if secret is not None or moved:
             rule.secret_sealed = sealed(secret or "")
         rule.version = (before.version if before else 0) + 1
+        rule.full_clean()
         rule.save()
         if not rule.enabled:
             Incident.objects.filter(rule=rule, over_at=None).update(over_at=timezone.now())

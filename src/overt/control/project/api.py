@@ -10,7 +10,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from overt.control.estate import api as estate
 from overt.control.failures import failure
+from overt.control.health import api as health
 from overt.control.people import api as people
 from overt.control.people.api_access import SessionAccess, TokenAccess, admitted
 from overt.control.people.gate import API
@@ -34,6 +36,8 @@ api: Final = NinjaAPI(
 )
 api.add_decorator(admitted, mode="view")
 api.add_router("", people.router)
+api.add_router("", estate.router)
+api.add_router("", health.router)
 
 
 @api.exception_handler(OvertError)
