@@ -33,7 +33,7 @@ def main() -> None:
     names: dict[str, object] = {}
     for line in sys.stdin:
         names["answer"] = None
-        exec(json.loads(line), names)  # noqa: S102 - the test is the one who speaks
+        exec(json.loads(line), names)
         print(json.dumps(names["answer"], default=str), flush=True)
     holding.stop()
     server.should_exit = True

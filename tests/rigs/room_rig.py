@@ -199,6 +199,4 @@ def council(folder: Path, cameras: Sequence[str] = CAMERAS) -> Iterator[Council]
 
 def unlock(council: Council) -> None:
     """Unlock recorded footage, as the page for it does."""
-    council.room.run(
-        "from overt.control.viewing import holding\nholding.custody().unlock(WORDS)", WORDS=PASSPHRASE
-    )
+    council.room.run("from overt.control.viewing import holding\nholding.custody().unlock(WORDS)", WORDS=PASSPHRASE)

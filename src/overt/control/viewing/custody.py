@@ -8,6 +8,7 @@ May be called from any thread.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -107,7 +108,7 @@ class Custody:
         with self._lock:
             now = self._monotonic()
             if len(self._wrong) == ATTEMPTS and now - self._wrong[0] < WINDOW_S:
-                minutes = int((WINDOW_S - (now - self._wrong[0])) // 60) + 1
+                minutes = math.ceil((WINDOW_S - (now - self._wrong[0])) / 60)
                 msg = f"The passphrase was wrong {ATTEMPTS} times. Wait {minutes} minutes, then try again."
                 raise ForbiddenError(msg)
             key_file = read_key_file(self.key_file)

@@ -1,7 +1,7 @@
 """The page “Footage key”: the site's key is made there before anything is recorded, and unlocked after each start.
 
-It asks for the right to change cameras, everywhere: without the key nothing is recorded, so it is part of setting cameras
-up. The passphrase opens the key; the right says who may try.
+It asks for the right to change cameras, everywhere: without the key nothing is recorded, so it is part of setting
+cameras up. The passphrase opens the key; the right says who may try.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pictures that somebody brings, made harmless: decoded within bounds and written anew. Nothing else of them is kept."""
+"""Pictures that somebody brings, made harmless: decoded within bounds, written anew. Nothing else of them is kept."""
 
 from __future__ import annotations
 
