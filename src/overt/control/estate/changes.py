@@ -16,8 +16,8 @@ from django.db import transaction
 from overt.control.estate import equipment, revisions
 from overt.control.estate.equipment import DeviceInput
 from overt.control.estate.history import ChangedMeanwhileError, compared, note, since, values_of
-from overt.control.estate.models import Camera
-from overt.control.people.models import Person
+from overt.control.estate.models import Camera, Site
+from overt.control.people.models import Person, SiteGroup
 from overt.errors import ConflictError, InvalidError, MissingError
 
 _MATTERS: Final = frozenset({"retention_days", "audio"})
@@ -45,6 +45,30 @@ def locked(camera: UUID) -> Camera:
         msg = "this camera is not in the register any more"
         raise MissingError(msg)
     return row
+
+
+def save_site(site: Site, version: int, new_group: str = "") -> Site:
+    """Add a site, or change one that is still at the version at which somebody began; `new_group` is made for it.
+
+    Raises:
+        ConflictError: somebody else changed it meanwhile.
+        django.core.exceptions.ValidationError: a field is wrong.
+    """
+    with transaction.atomic():
+        if new_group:
+            site.group = SiteGroup.objects.create(name=new_group)
+        site.full_clean()
+        if site.pk is None:
+            site.save()
+            return site
+        values = {"name": site.name, "address": site.address, "group": site.group, "version": version + 1}
+        if not Site.objects.filter(pk=site.pk, version=version).update(**values):
+            now = Site.objects.select_related("group").filter(pk=site.pk).first()
+            what = f"It is now {now.name} ({now.group}), {now.address or 'without address'}. " if now else ""
+            msg = f"Somebody else changed this site meanwhile. {what}Save again to put yours in its place."
+            raise ConflictError(msg)
+        site.version = version + 1
+    return site
 
 
 @transaction.atomic

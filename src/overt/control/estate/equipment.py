@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from pydantic import SecretStr
 
+from overt.contract.assignment import MASK, shown_url
 from overt.control.estate import revisions
 from overt.control.estate.addresses import Lookup, Network, checked_host, checked_url, host_of, look_up
 from overt.control.estate.credentials import revealed, sealed
@@ -36,7 +38,7 @@ class StreamInput:
     """A stream that is to be used; facts as a probe found them, where it did."""
 
     kind: str
-    url: str
+    url: str = field(repr=False)
     codec: str = ""
     width: int | None = None
     height: int | None = None
@@ -135,6 +137,31 @@ def password_for(present: Installation | None, device: DeviceInput) -> SecretStr
     return revealed(present.device.password_sealed)
 
 
+def address_of(stream: Stream) -> str:
+    """Return a stream's address whole, for the message to the recorder alone.
+
+    Raises:
+        CorruptError: it cannot be opened.
+    """
+    return revealed(stream.url_sealed).get_secret_value() or stream.url
+
+
+def whole(present: Installation | None, streams: tuple[StreamInput, ...]) -> tuple[StreamInput, ...]:
+    """Return streams with their addresses whole: one that comes back as it was shown is the one that is kept.
+
+    Raises:
+        FieldError: an address is masked, and none is kept that looks like it.
+    """
+    if not any(MASK in each.url for each in streams):
+        return streams
+    kept = {each.url: address_of(each) for each in present.streams.all()} if present is not None else {}
+    for each in streams:
+        if MASK in each.url and each.url not in kept:
+            msg = f"has a part that is kept secret ({MASK}): type the whole address"
+            raise FieldError(f"{each.kind}_url", msg)
+    return tuple(dataclasses.replace(each, url=kept.get(each.url, each.url)) for each in streams)
+
+
 def set_device(
     camera: Camera,
     version: int,
@@ -163,6 +190,7 @@ def set_device(
     present = camera.installed
     with transaction.atomic():
         password = password_for(None if replace else present, device)
+        streams = whole(None if replace else present, device.streams)
         was = f"{present.device.host}:{present.device.port}" if present else ""
         now = f"{device.host}:{device.port}"
         moved = [Difference(DEVICE_ADDRESS, was, now, was or "nothing", now)] if was != now else []
@@ -186,13 +214,14 @@ def set_device(
             Stream(
                 installation=present,
                 kind=each.kind,
-                url=each.url,
+                url=shown_url(each.url),
+                url_sealed=sealed(each.url) if shown_url(each.url) != each.url else "",
                 codec=each.codec,
                 width=each.width,
                 height=each.height,
                 fps=each.fps,
             )
-            for each in device.streams
+            for each in streams
         )
         told = device.password is not None if new_password is None else new_password
         words = ", with a password" if told and password.get_secret_value() else ""
@@ -208,7 +237,7 @@ def take_down(camera: Camera) -> None:
 
 
 def described(present: Installation) -> DeviceInput:
-    """Return a device as it is kept, its password left out."""
+    """Return a device as it is kept, without its password, with the secrets in addresses masked."""
     device = present.device
     streams = tuple(
         StreamInput(each.kind, each.url, each.codec, each.width, each.height, each.fps)

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from pydantic import SecretStr
 
+from overt.contract.assignment import shown_url
 from overt.control.estate.credentials import MAX_PASSWORD, bare
 from overt.control.estate.equipment import DeviceInput, StreamInput
 from overt.control.estate.history import FIELDS
@@ -40,6 +41,8 @@ class SiteForm(forms.ModelForm[Site]):
         required=False,
         help_text="Rights are given for all sites of a group together: a district, a service, a contract.",
     )
+
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0)
 
     class Meta:
         """Which fields."""
@@ -220,8 +223,8 @@ class DeviceForm(forms.Form):
         if data.get("forget") and data.get("password"):
             self.add_error("forget", "A new password was given: leave this unticked.")
         # What is shown again after a fault must not show what was taken out.
-        shown = {name: str(data.get(name) or "") for name in ("main_url", "sub_url", "username")}
-        self.data = amended(self, **shown, password="")
+        urls = {name: data[name] and shown_url(data[name]) for name in ("main_url", "sub_url")}
+        self.data = amended(self, **urls, username=str(data.get("username") or ""), password="")
         return data
 
     def device(self, streams: tuple[StreamInput, ...] | None = None) -> DeviceInput:

@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
+from overt.contract.assignment import shown_url
 from overt.control.estate import looks
 from overt.control.estate.advice import advice
 from overt.control.estate.camera_pages import by, to_camera
@@ -56,7 +57,7 @@ def facts(stream: FoundStream) -> list[tuple[str, str]]:
     offset = stream.clock_offset_s
     size = f"{stream.width:.0f} by {stream.height:.0f} pixels" if stream.width and stream.height else ""
     rows = [
-        ("Address", stream.url),
+        ("Address", shown_url(stream.url)),
         ("Codec", f"{stream.codec}{f' ({stream.codecs})' if stream.codecs else ''}"),
         ("Size", size),
         ("Frames a second", f"{stream.fps:.3g}" if stream.fps is not None else ""),

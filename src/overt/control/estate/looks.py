@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from overt.control.estate import changes, pending
-from overt.control.estate.equipment import DeviceInput, StreamInput
+from overt.control.estate.equipment import DeviceInput, StreamInput, whole
 from overt.control.estate.models import Camera, Installation
 from overt.control.estate.probing import ProbeResult, probe
 from overt.control.people.models import Person
@@ -34,6 +34,7 @@ class Look(BaseModel):
     def at(cls, device: DeviceInput, present: Installation | None, version: int, *, replace: bool) -> Self:
         """Have the recorder look at a device; raises as `probing.probe`."""
         seen, found = probe(device, present)
+        typed = whole(present, device.streams)
         secret = seen.password.get_secret_value() if seen.password else ""
         return cls(
             version=version,
@@ -41,7 +42,7 @@ class Look(BaseModel):
             new_password=device.password is not None,
             password=secret,
             device=_without_password(seen),
-            urls=tuple(each.url for each in device.streams),
+            urls=tuple(each.url for each in typed),
             found=found,
         )
 

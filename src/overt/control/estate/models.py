@@ -29,6 +29,7 @@ class Site(models.Model):
     name = models.CharField("Name", max_length=MAX_NAME, unique=True)
     group = models.ForeignKey(SiteGroup, on_delete=models.PROTECT, related_name="sites", verbose_name="Group")
     address = models.CharField("Address", max_length=300, blank=True)
+    version = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta:
         """Order of lists."""
@@ -168,7 +169,11 @@ class Installation(models.Model):
 
 
 class Stream(models.Model):
-    """One encoded stream of an installation, and where it is found. The address has no user and password."""
+    """One encoded stream of an installation, and where it is found.
+
+    The address has no user and password. Some makers want a secret in path or query: then it is masked here, and stands
+    whole, encrypted, in `url_sealed` (`estate.equipment.address_of`).
+    """
 
     class Kind(models.TextChoices):
         """Recorded at full quality, or small, for walls."""
@@ -179,6 +184,7 @@ class Stream(models.Model):
     installation = models.ForeignKey(Installation, on_delete=models.CASCADE, related_name="streams")
     kind = models.CharField(max_length=8, choices=Kind)
     url = models.CharField(max_length=2048)
+    url_sealed = models.TextField(editable=False, blank=True)
     transport = models.CharField(
         max_length=8, default="auto", choices=[(each, each) for each in ("auto", "tcp", "udp")]
     )

@@ -19,7 +19,7 @@ from overt.contract.assignment import MASK
 from overt.contract.socket_client import PROBE_TIMEOUT_S, SocketClient
 from overt.control.estate.addresses import checked_url, host_of
 from overt.control.estate.credentials import bare
-from overt.control.estate.equipment import DeviceInput, StreamInput, checked, password_for
+from overt.control.estate.equipment import DeviceInput, StreamInput, checked, password_for, whole
 from overt.control.estate.models import Installation, Stream
 from overt.errors import OvertError, UnavailableError
 
@@ -87,7 +87,7 @@ class FoundStream(BaseModel):
 
     model_config = _LOOSE
 
-    url: Annotated[str, Field(max_length=2048)]
+    url: Annotated[str, Field(max_length=2048, repr=False)]
     codec: Words = ""
     codecs: Words = ""
     width: Number = None
@@ -203,7 +203,7 @@ def probe(device: DeviceInput, present: Installation | None) -> tuple[DeviceInpu
         "password": password.get_secret_value(),
         "rtsp_port": good.port,
         "onvif_port": good.onvif_port,
-        "urls": [each.url for each in good.streams],
+        "urls": [each.url for each in whole(present, good.streams)],
     }
     client = SocketClient(settings.CONTROL.recorder_socket)
     told = client.ask("POST", "/probes", asked, timeout_s=PROBE_TIMEOUT_S)

@@ -11,6 +11,7 @@ from pydantic import SecretStr, ValidationError
 from overt.contract.assignment import Assignment, CameraAssignment, problems
 from overt.control.estate.addresses import Lookup, Network, checked_url, look_up
 from overt.control.estate.credentials import revealed
+from overt.control.estate.equipment import address_of
 from overt.control.estate.models import RECORDER_NAME, Camera, Installation
 from overt.errors import InvalidError, MissingError, OvertError
 
@@ -24,7 +25,7 @@ class Recorded:
     audio: bool
     username: str
     password: SecretStr = field(repr=False)
-    streams: tuple[tuple[str, str, str], ...]
+    streams: tuple[tuple[str, str, str], ...] = field(repr=False)
     """Of each stream its kind, its address and its transport."""
 
 
@@ -112,9 +113,9 @@ def recorded_by(recorder: str = RECORDER_NAME) -> tuple[list[Recorded], dict[str
         device = hangs[0].device
         try:
             password = revealed(device.password_sealed)
+            streams = tuple((each.kind, address_of(each), each.transport) for each in hangs[0].streams.all())
         except OvertError as error:
             left_out[camera.key] = str(error)
             continue
-        streams = tuple((each.kind, each.url, each.transport) for each in hangs[0].streams.all())
         rows.append(Recorded(camera.key, camera.retention_days, camera.audio, device.username, password, streams))
     return rows, left_out

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.db import transaction
 from django.db.models import Count
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from overt.control.estate.forms import SiteForm
+from overt.control.estate.changes import save_site
+from overt.control.estate.forms import SiteForm, amended
 from overt.control.estate.models import Site
 from overt.control.estate.register import KNOWING, site_for, site_groups_for, sites_for
 from overt.control.people.actions import Action
 from overt.control.people.gate import Asked, asks
-from overt.control.people.models import SiteGroup
 from overt.control.people.rights import require
+from overt.errors import ConflictError
 
 
 @asks(*KNOWING)
@@ -58,16 +58,21 @@ def _form(request: Asked, row: Site, title: str) -> HttpResponse:
     form = SiteForm(
         request.POST if request.method == "POST" else None,
         instance=row,
+        initial={"version": row.version},
         groups=site_groups_for(request.rights, Action.CHANGE_CAMERAS),
         may_add_groups=request.rights.may(Action.CHANGE_CAMERAS),
     )
+    status = 400 if form.is_bound else 200
     if form.is_bound and form.is_valid():
-        with transaction.atomic():
-            named = (form.cleaned_data.get("new_group") or "").strip()
-            if named:
-                form.instance.group = SiteGroup.objects.create(name=named)
-            saved = form.save()
-        messages.success(request, f"{saved.name} was saved.")
-        return HttpResponseRedirect(reverse("estate:sites"))
-    context = {"form": form, "title": title}
-    return render(request, "estate/site_form.html", context, status=400 if form.is_bound else 200)
+        data = form.cleaned_data
+        try:
+            saved = save_site(form.instance, data["version"] or 0, (data.get("new_group") or "").strip())
+        except ConflictError as error:
+            status = error.http_status
+            now = Site.objects.filter(pk=row.pk).values_list("version", flat=True).first() or 0
+            form.add_error(None, str(error))
+            form.data = amended(form, version=str(now))
+        else:
+            messages.success(request, f"{saved.name} was saved.")
+            return HttpResponseRedirect(reverse("estate:sites"))
+    return render(request, "estate/site_form.html", {"form": form, "title": title}, status=status)
