@@ -20,6 +20,11 @@ def of_rule(world: World, caller: Person | None) -> dict[str, Any]:
     return {"rule_id": rule.pk}
 
 
+def of_own_rule(world: World, caller: Person | None) -> dict[str, Any]:
+    return {"rule": of_rule(world, caller)["rule_id"]}
+
+
+RULE = {"name": "To the office", "channel": "email", "address": "duty@northshire.example"}
 ROWS = {
     "health:now": Row(),
     "health:parts": Row(),
@@ -31,4 +36,10 @@ ROWS = {
     "health:alert": Row(CHANGERS, of_rule, FORM, local=True),
     "health:alert_delete": Row(CHANGERS, of_rule, FORM, local=True),
     "health:alert_test": Row(CHANGERS, of_rule, POST, local=True),
+    "GET /api/v1/health/conditions": Row(),
+    "GET /api/v1/health/uptime": Row(),
+    "GET /api/v1/health/rules": Row(CHANGERS),
+    "POST /api/v1/health/rules": Row(CHANGERS, local=True, body=RULE),
+    "PUT /api/v1/health/rules/<rule>": Row(CHANGERS, of_own_rule, local=True, body=RULE | {"version": 0}),
+    "DELETE /api/v1/health/rules/<rule>": Row(CHANGERS, of_own_rule, local=True),
 }
