@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 from archive_rig import past
 from browser_rig import Figure, Screen, ServedSite, Town, launch, town
 from recorder_rig import make_site
+from room_rig import Council, council, unlock
 
 
 @pytest.fixture(scope="session", name="playwright")
@@ -73,3 +74,10 @@ def _figure(request: pytest.FixtureRequest) -> Figure:
                 lines.write(json.dumps({"test": request.node.name, "figure": name, "value": value}) + "\n")
 
     return take
+
+
+@pytest.fixture(scope="session", name="council")
+def _council(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Council]:
+    with council(tmp_path_factory.mktemp("c") / "council") as made:
+        unlock(made)
+        yield made

@@ -6,24 +6,10 @@ import pytest
 from playwright.sync_api import expect
 
 from archive_rig import AT, FOUR, NORTH, SOUTH, looking
-from browser_rig import CAMERAS, STREET, Screen, ServedSite, Town
+from browser_rig import CAMERAS, SMALL, STREET, Screen, ServedSite, Town
 
 pytestmark = pytest.mark.browser
 
-SMALL = """() => {
-  const found = [];
-  const visit = (root) => {
-    for (const each of root.querySelectorAll("*")) {
-      if (each.shadowRoot) visit(each.shadowRoot);
-      if (!each.matches("button, input, select, a, [role=slider], [role=tab]") || !each.checkVisibility()) continue;
-      const {width, height} = each.getBoundingClientRect();
-      const words = each.getAttribute("aria-label") ?? each.textContent.trim();
-      if (width < 24 || height < 24) found.push(`${each.localName} ${words}: ${width} by ${height}`);
-    }
-  };
-  visit(document);
-  return found;
-}"""
 MOTION = """() => {
   const running = document.getAnimations().filter((each) => each.playState === "running").length;
   const visit = (root) => [...root.querySelectorAll("*")].flatMap((each) => {

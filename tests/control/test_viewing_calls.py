@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -26,13 +25,13 @@ XSS = "</script><img src=x onerror=alert(1)>"
 
 
 @pytest.fixture(name="media")
-def _media(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMedia]:
+def _media(monkeypatch: pytest.MonkeyPatch) -> FakeMedia:
     media, custody = FakeMedia(), FakeCustody()
     holder: Holder = held_by(media, custody, HandClock())
     monkeypatch.setattr(calls, "holder", lambda: holder)
     monkeypatch.setattr(calls, "custody", lambda: custody)
     monkeypatch.setattr(holding, "holder", lambda: holder)
-    yield media
+    return media
 
 
 @pytest.fixture(name="town")

@@ -62,7 +62,7 @@ class Periods:
         self.thread.join()
 
     def add(self, site: Site, camera: str, stream: str = "main") -> tuple[UUID, bytes]:
-        period, wrapped = begin_period(read_recipients(site.recipients), StreamKey(camera, stream))
+        _period, wrapped = begin_period(read_recipients(site.recipients), StreamKey(camera, stream))
         row = {"period": str(wrapped.period_id), "camera": camera, "stream": stream, "wrap": to_text(wrapped.encode())}
         self.rows.append(row)
         return wrapped.period_id, wrapped.sealed

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -118,9 +117,9 @@ pages = pytest.mark.django_db
 
 
 @pytest.fixture(name="uploads", autouse=True)
-def _uploads(tmp_path: Path, settings: Any) -> Iterator[Path]:
+def _uploads(tmp_path: Path, settings: Any) -> Path:
     settings.MEDIA_ROOT = tmp_path / "uploads"
-    yield tmp_path / "uploads"
+    return tmp_path / "uploads"
 
 
 def bring(client: Client, site: Site, data: bytes, file: str = "plan.png", name: str = "Ground floor") -> Any:

@@ -217,6 +217,22 @@ LOOK: Final = """() => {
 
 Null before the page knows what may be looked at."""
 
+SMALL: Final = """() => {
+  const found = [];
+  const visit = (root) => {
+    for (const each of root.querySelectorAll("*")) {
+      if (each.shadowRoot) visit(each.shadowRoot);
+      if (!each.matches("button, input, select, a, [role=slider], [role=tab]") || !each.checkVisibility()) continue;
+      const {width, height} = each.getBoundingClientRect();
+      const words = each.getAttribute("aria-label") ?? each.textContent.trim();
+      if (width < 24 || height < 24) found.push(`${each.localName} ${words}: ${width} by ${height}`);
+    }
+  };
+  visit(document);
+  return found;
+}"""
+"""What is too small to be hit: under 24 pixels (WCAG 2.2, 2.5.8)."""
+
 
 class Screen:
     """One page in a browser, with everything that the browser complained about."""

@@ -1,6 +1,6 @@
 """The control room in a process of its own, for tests in a browser: pages under uvicorn, grants held, and a back door.
 
-Each line on standard input is Python, as JSON text, to be executed inside; what it leaves in `answer` comes back as JSON.
+Each line on standard input is Python, as JSON text, to be executed inside; what it leaves in `answer` comes back.
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ from django.core.management import call_command
 READY = "ready"
 
 
+def say(value: object) -> None:
+    sys.stdout.write(json.dumps(value, default=str) + "\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     port = int(sys.argv[1])
     django.setup()
@@ -29,12 +34,12 @@ def main() -> None:
     thread.start()
     while not server.started:
         thread.join(0.02)
-    print(json.dumps(READY), flush=True)
+    say(READY)
     names: dict[str, object] = {}
     for line in sys.stdin:
         names["answer"] = None
         exec(json.loads(line), names)
-        print(json.dumps(names["answer"], default=str), flush=True)
+        say(names["answer"])
     holding.stop()
     server.should_exit = True
     thread.join()

@@ -106,6 +106,9 @@ class Room:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
         self._log.close()
 
     def _line(self) -> Any:
