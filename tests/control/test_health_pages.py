@@ -248,6 +248,7 @@ FORM = {
 
 def test_a_rule_is_added_tried_changed_and_deleted(mailoutbox: list[Any]) -> None:
     client = signed_in(person_with(Action.CHANGE_CAMERAS))
+    assert '<option value="warning" selected' in client.get("/health/alerts/new", secure=True).content.decode()
     answer = client.post("/health/alerts/new", FORM | {"kinds": ["camera-lost"]}, secure=True, follow=True)
     assert "The rule “Duty technician” was saved" in answer.content.decode()
     made = AlertRule.objects.get()

@@ -10,7 +10,7 @@ from overt.control.health.channels import CHANNELS, channel_named
 from overt.control.health.kinds import KINDS
 from overt.control.health.models import AlertRule
 from overt.control.health.rules import MAX_ADDRESS, MAX_SECRET
-from overt.control.health.severity import SEVERITY_WORDS
+from overt.control.health.severity import SEVERITY_WORDS, Severity
 from overt.control.people.models import SiteGroup
 from overt.errors import InvalidError
 
@@ -26,7 +26,9 @@ class RuleForm(forms.ModelForm[AlertRule]):
     address = forms.CharField(max_length=MAX_ADDRESS, required=False)
     secret = forms.CharField(max_length=MAX_SECRET, required=False, strip=False)
     kinds = forms.MultipleChoiceField(choices=[(each.name, each.words) for each in KINDS.values()], required=False)
-    severity = forms.ChoiceField(choices=[(each.value, words) for each, words in SEVERITY_WORDS.items()])
+    severity = forms.ChoiceField(
+        choices=[(each.value, words) for each, words in SEVERITY_WORDS.items()], initial=Severity.WARNING.value
+    )
 
     class Meta:
         """Fields of the table."""

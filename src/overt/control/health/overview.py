@@ -60,6 +60,12 @@ class Disk:
         return 1 - self.report.free_bytes / total if total > 0 else 0.0
 
     @property
+    def size_words(self) -> str:
+        """Its size, as disks are sold."""
+        size = self.report.total_bytes / 1e9
+        return f"{size / 1000:.1f} TB" if size >= 1000 else f"{size:.1f} GB"
+
+    @property
     def words(self) -> str:
         """Say when it will be full."""
         if self.report.state == "full":
