@@ -1,8 +1,8 @@
 """Backup and restore of everything but footage: rows, keys, certificates, floor plans, in one encrypted file.
 
-The file is a tar archive under a passphrase (age, scrypt): `manifest.json`, `rows.jsonl` (Django's serialisation, which
-no kind of database is needed for), and the files as they lie in the data directory. Sessions are left out: everybody
-signs in again. Wrapped keys of footage are left out too: with them, what retention destroys would live on in backups.
+The file is a tar archive under a passphrase (age, scrypt): `manifest.json`, `rows.rows` (JSON lines, which no kind of
+database is needed for), and the files as they lie in the data directory. Sessions are left out: everybody signs in
+again. Wrapped keys of footage are left out too: with them, what retention destroys would live on in backups.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from overt.sealing.new_file import write_new
 FORMAT: Final = "overt control room backup"
 FORMAT_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
-ROWS: Final = "rows.jsonl"
+ROWS: Final = "rows.rows"
 DIRECTORIES: Final = ("secrets", "tls", "uploads")
 FILES: Final = ("custodian.key", "recipients.json")
 LEFT_OUT: Final = ("contenttypes", "auth.permission", "sessions", "usersessions")
@@ -55,8 +55,7 @@ def make_backup(settings: ControlSettings, asked: dict[str, Any]) -> dict[str, A
         rows = Path(scratch) / ROWS
         try:
             with transaction.atomic():
-                migrations = sorted(f"{app}.{name}" for app, name in _applied())
-                call_command("dumpdata", format="jsonl", exclude=list(LEFT_OUT), output=str(rows), verbosity=0)
+                call_command("dumpdata", format="rows", exclude=list(LEFT_OUT), output=str(rows), verbosity=0)
         except DatabaseError as error:
             msg = f"the database does not answer: {error}"
             raise UnavailableError(msg) from error
@@ -68,7 +67,7 @@ def make_backup(settings: ControlSettings, asked: dict[str, Any]) -> dict[str, A
             "version": FORMAT_VERSION,
             "made_by": version("overt"),
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "migrations": migrations,
+            "migrations": _migrations(),
         }
         _add(tar, MANIFEST, json.dumps(manifest, indent=2).encode())
         tar.add(rows, ROWS)
@@ -111,8 +110,8 @@ def restore_backup(settings: ControlSettings, asked: dict[str, Any]) -> dict[str
     with TemporaryDirectory(dir=settings.data) as scratch:
         place = Path(scratch)
         manifest = _unpacked(archive, place, path)
-        bring_up_to_date()
         _same_version(manifest, path)
+        bring_up_to_date()
         _restore_rows(place / ROWS, path)
         for name in (*DIRECTORIES, *FILES):
             if (place / name).exists():
@@ -137,8 +136,7 @@ def _unpacked(archive: bytes, place: Path, path: Path) -> dict[str, Any]:
 
 def _same_version(manifest: dict[str, Any], path: Path) -> None:
     """Refuse rows of tables that have another form."""
-    ours = sorted(f"{app}.{name}" for app, name in _applied())
-    if manifest["migrations"] != ours:
+    if manifest["migrations"] != _migrations():
         msg = (
             f"{path} was made by version {manifest['made_by']}, whose tables have another form: restore it with that "
             "version, then upgrade"
@@ -156,7 +154,7 @@ def _restore_rows(rows: Path, path: Path) -> None:
                 (count,) = cursor.fetchone() or (0,)
             if count:
                 raise ConflictError(from_elsewhere)
-            call_command("loaddata", str(rows), format="jsonl", verbosity=0)
+            call_command("loaddata", str(rows), format="rows", verbosity=0)
     except DeserializationError as error:
         msg = f"{path}: its rows cannot be read: {error}"
         raise CorruptError(msg) from error
@@ -174,8 +172,9 @@ def _put(source: Path, target: Path) -> None:
         source.replace(target)
 
 
-def _applied() -> list[tuple[str, str]]:
-    return list(MigrationLoader(connection).applied_migrations)
+def _migrations() -> list[str]:
+    """Return the names of all migrations of this version: what the form of its tables is known by."""
+    return sorted(f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations)
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -73,7 +73,10 @@ def _database() -> dict[str, Any]:
     if url:
         parsed: dict[str, Any] = dict(dj_database_url.parse(url))
         # Requests run on threads that come and go: a pool keeps their connections.
-        return {**parsed, "OPTIONS": {**parsed.get("OPTIONS", {}), "pool": {"timeout": 5, "min_size": 1, "max_size": 20}}}
+        return {
+            **parsed,
+            "OPTIONS": {**parsed.get("OPTIONS", {}), "pool": {"timeout": 5, "min_size": 1, "max_size": 20}},
+        }
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": CONTROL.data / "control.sqlite",
@@ -103,6 +106,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"min_length": 12},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
@@ -192,6 +196,9 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+
+SERIALIZATION_MODULES = {"rows": "overt.control.project.rows_format"}
+"""Of backups."""
 
 # --- mail and logs ----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,28 @@
+"""Rows as JSON lines, with moments to the microsecond: Django's own form of them cuts at the millisecond."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.core.serializers import jsonl
+from django.core.serializers.json import DjangoJSONEncoder
+
+
+class ExactEncoder(DjangoJSONEncoder):
+    """Writes moments whole."""
+
+    def default(self, o: Any) -> Any:
+        """Return what stands for a value that JSON has no form for."""
+        return o.isoformat() if isinstance(o, datetime) else super().default(o)
+
+
+class Serializer(jsonl.Serializer):
+    """A row a line."""
+
+    def _init_options(self) -> None:
+        super()._init_options()
+        self.json_kwargs["cls"] = ExactEncoder
+
+
+Deserializer = jsonl.Deserializer
