@@ -194,3 +194,19 @@ def test_everybody_may_what_the_table_says_and_nothing_else(app: str) -> None:
     walk = Walk()
     found = [fault for name, row in TABLES[app].items() if not row.absent for fault in walk.faults(name, row)]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("app", TABLES)
+def test_csrf_every_change_of_a_session_needs_the_token_of_a_page(app: str) -> None:
+    walk = Walk()
+    person, allowed = walk.everywhere["CCTV manager"]
+    strict = browser(enforce_csrf_checks=True)
+    strict.cookies = allowed.cookies
+    found = {}
+    for name, row in TABLES[app].items():
+        methods = {name.partition(" ")[0]} if " " in name else set(row.methods)
+        if not row.absent and "CCTV manager" in row.roles:
+            for method in methods - {"GET", "get"}:
+                found[f"{method} {name}"] = walk.call(name, method, row, (person, strict)).status_code
+    assert set(found.values()) == {403}, found
