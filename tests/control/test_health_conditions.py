@@ -21,6 +21,7 @@ from overt.control.health.conditions import (
     ShortDeletion,
     Situation,
     Step,
+    Suspect,
     find,
     plain,
 )
@@ -104,12 +105,25 @@ def test_a_clock_that_is_off_by_more_than_two_seconds_is_said(offset: float, way
 
 
 def test_a_bit_rate_that_collapsed_is_called_a_sign() -> None:
-    low = replace(with_report(stream(bit_rate=60_000.0)), usual_bit_rates={"market": 4e6})
+    low = replace(WELL, suspects={"market": Suspect(at(-301), 4e6)})
     found = only(low)
-    assert found.kind is kinds.PICTURE_SUSPECT
+    assert (found.kind, found.since) == (kinds.PICTURE_SUSPECT, at(-301))
     assert "may be" in kinds.PICTURE_SUSPECT.words
+    assert "about 4.0 Mbit/s" in found.words
     assert "so may a very quiet scene" in found.words
-    assert find(replace(low, usual_bit_rates={"market": 800_000.0})) == []
+    assert find(replace(low, suspects={"market": Suspect(at(-299), 4e6)})) == []
+
+
+def test_a_change_that_the_recorder_has_not_taken_is_said_after_a_minute() -> None:
+    waiting = replace(WELL, waiting_since=at(-61), waiting_reason="no recorder answers")
+    assert only(waiting).kind is kinds.ASSIGNMENT_WAITING
+    assert find(replace(waiting, waiting_since=at(-59))) == []
+
+
+def test_a_camera_that_cannot_be_put_to_the_recorder_says_why() -> None:
+    street = KnownCamera("street", "High Street", "Market Hall", recorded=True)
+    left = replace(WELL, cameras={"street": street}, left_out={"street": "its address is not allowed"})
+    assert only(left).words == "It cannot be put to the recorder: its address is not allowed"
 
 
 def test_a_camera_that_the_recorder_does_not_know_is_said_after_a_minute() -> None:

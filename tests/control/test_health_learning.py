@@ -255,3 +255,24 @@ def test_free_space_is_kept_once_an_hour() -> None:
         told = report(stream(), disks=[{"location": "/d", "state": "ok", "free_bytes": 5, "total_bytes": 9}])
         judging.judge("local", told, at(60 * minute))
     assert judging.DiskSample.objects.count() == 2
+
+
+def test_what_a_camera_usually_sends_takes_a_day_to_know_and_a_frozen_picture_does_not_change_it() -> None:
+    Recorder.objects.create(name="local")
+    for hour in range(30):
+        judging.judge("local", report(stream(bit_rate=4e6)), at(3600 * hour))
+    assert standing() == {}
+    for minute in range(0, 12 * 60, 4):
+        judging.judge("local", report(stream(bit_rate=50_000.0)), at(3600 * 30 + 60 * minute))
+    found = standing()["picture-suspect", "camera:market"]
+    assert found.since == at(3600 * 30)
+    assert "about 4.0 Mbit/s" in found.words
+    judging.judge("local", report(stream(bit_rate=3.5e6)), at(3600 * 43))
+    assert standing() == {}
+
+
+def test_a_camera_that_is_new_is_not_suspected() -> None:
+    Recorder.objects.create(name="local")
+    for hour, rate in enumerate((4e6, 4e6, 10_000.0, 10_000.0)):
+        judging.judge("local", report(stream(bit_rate=rate)), at(3600 * hour))
+    assert standing() == {}

@@ -34,10 +34,7 @@ FULL_WITHIN: Final = dt.timedelta(days=7)
 SHORT_TOLD: Final = dt.timedelta(days=1)
 OVERDUE_SLACK: Final = dt.timedelta(days=1)
 BEHIND_SHARE: Final = 0.5
-SUSPECT_SHARE: Final = 0.05
-"""Of its usual bit rate; a camera that sends less may show nothing."""
-SUSPECT_LEAST: Final = 100_000.0
-"""Bits a second: usual rates below say nothing."""
+SUSPECT_AFTER: Final = dt.timedelta(minutes=5)
 EXPIRES_WITHIN: Final = (1, 7, 30)
 """Days before a certificate's end at which it is said, and said more urgently."""
 MAX_SAID: Final = 300
@@ -125,6 +122,14 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspect:
+    """A camera sends far less than it usually does."""
+
+    since: dt.datetime
+    usual_bit_rate: float
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """All that is known at one moment."""
 
@@ -137,6 +142,11 @@ class Situation:
     away_reason: str = ""
     refused_at: dt.datetime | None = None
     refused_reason: str = ""
+    waiting_since: dt.datetime | None = None
+    """Since when there is a change of cameras that the recorder has not taken."""
+    waiting_reason: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Cameras that cannot be put to the recorder, and why."""
     cameras: Mapping[str, KnownCamera] = field(default_factory=dict)
     gaps: Mapping[str, OpenGap] = field(default_factory=dict)
     """Of main streams, by camera."""
@@ -145,8 +155,8 @@ class Situation:
     short: Sequence[ShortDeletion] = ()
     outlooks: Mapping[str, Outlook] = field(default_factory=dict)
     """By storage location."""
-    usual_bit_rates: Mapping[str, float] = field(default_factory=dict)
-    """Of main streams, by camera."""
+    suspects: Mapping[str, Suspect] = field(default_factory=dict)
+    """Cameras that send far less than they usually do."""
     certificates: Sequence[Certificate] = ()
 
 
@@ -259,13 +269,13 @@ def _recorded(situation: Situation, stream: StreamReport) -> Iterator[Found]:
         way = "fast" if offset > 0 else "slow"
         words = f"Its clock is more than {CAMERA_OFFSET_S:g} seconds {way}."
         yield _about(situation, key, kinds.CAMERA_CLOCK, f"has a clock that is {way}", words)
-    usual = situation.usual_bit_rates.get(key, 0.0)
-    if stream.state == "recording" and usual >= SUSPECT_LEAST and 0 < stream.bit_rate < usual * SUSPECT_SHARE:
+    suspect = situation.suspects.get(key)
+    if stream.state == "recording" and suspect is not None and situation.now - suspect.since >= SUSPECT_AFTER:
         words = (
-            f"It sends far less than it usually does (about {usual / 1_000_000:.1f} Mbit/s). A picture that is frozen "
-            "or black looks like this; so may a very quiet scene."
+            f"It sends far less than it usually does (about {suspect.usual_bit_rate / 1_000_000:.1f} Mbit/s). "
+            "A picture that is frozen or black looks like this; so may a very quiet scene."
         )
-        yield _about(situation, key, kinds.PICTURE_SUSPECT, "may show nothing", words)
+        yield _about(situation, key, kinds.PICTURE_SUSPECT, "may show nothing", words, suspect.since)
 
 
 def _substream(situation: Situation, stream: StreamReport) -> Iterator[Found]:
@@ -289,6 +299,8 @@ def _register(situation: Situation) -> Iterator[Found]:
             old_enough = camera.changed_at is None or situation.now - camera.changed_at >= NOT_TAKEN_AFTER
             if old_enough and situation.now - report.started >= NOT_TAKEN_AFTER:
                 words = "The register says that it is to be recorded, and the recorder does not know it."
+                if camera.key in situation.left_out:
+                    words = f"It cannot be put to the recorder: {plain(situation.left_out[camera.key])}"
                 yield _about(situation, camera.key, kinds.NOT_TAKEN, "is not recorded", words)
         if camera.review_on is not None and camera.review_on < situation.today:
             on = f"{camera.review_on.day} {camera.review_on:%B %Y}"
@@ -312,6 +324,10 @@ def _recorder(situation: Situation) -> Iterator[Found]:
     report = situation.report
     if report is None:
         return
+    if situation.waiting_since is not None and situation.now - situation.waiting_since >= NOT_TAKEN_AFTER:
+        words = f"What was changed about cameras is not in force.{_because(situation.waiting_reason)}"
+        title = "The recorder has not taken a change of cameras"
+        yield Found(kinds.ASSIGNMENT_WAITING, subject, title, words, situation.waiting_since)
     if report.facts.error:
         words = f"Facts wait in memory.{_because(report.facts.error)}"
         yield Found(kinds.FACTS_FAILING, subject, "The recorder cannot write its facts", words)

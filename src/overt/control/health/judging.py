@@ -11,7 +11,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from overt.control.estate.models import Camera, Installation
+from overt.control.estate.models import Camera, Installation, RecorderAssignment
+from overt.control.health import bit_rates
 from overt.control.health.certificates import certificates
 from overt.control.health.conditions import (
     Found,
@@ -45,6 +46,7 @@ _SECOND: Final = 1_000_000_000
 
 def situation(row: Recorder, report: Report | None, now: dt.datetime) -> Situation:
     """Gather what is known at a moment."""
+    assignment = RecorderAssignment.objects.filter(recorder=row.name).first() or RecorderAssignment()
     events = Event.objects.filter(at__gte=now - dt.timedelta(hours=1)).order_by("at")
     return Situation(
         now=now,
@@ -55,6 +57,9 @@ def situation(row: Recorder, report: Report | None, now: dt.datetime) -> Situati
         away_reason=row.away_reason,
         refused_at=row.refused_at,
         refused_reason=row.refused_reason,
+        waiting_since=assignment.waiting_since,
+        waiting_reason=assignment.problem,
+        left_out=assignment.left_out,
         cameras=known_cameras(),
         gaps={
             gap.camera: OpenGap(gap.cause, gap.reason, gap.start)
@@ -73,6 +78,7 @@ def situation(row: Recorder, report: Report | None, now: dt.datetime) -> Situati
             for each in Deletion.objects.filter(reason="disk-full", day__gte=(now - dt.timedelta(days=2)).date())
         ],
         outlooks={disk.location: disk_outlook(disk.location, now) for disk in (report.disks if report else ())},
+        suspects=bit_rates.watch(report.main_streams.values(), now) if report else {},
         certificates=certificates(settings.CONTROL),
     )
 

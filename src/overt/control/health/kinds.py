@@ -121,6 +121,12 @@ ASSIGNMENT_REFUSED: Final = Kind(
     "It goes on with what it had. Correct the camera that the reason names, and save it.",
     heard=False,
 )
+ASSIGNMENT_WAITING: Final = Kind(
+    "assignment-waiting",
+    Severity.URGENT,
+    "Change not taken by the recorder",
+    "Until the recorder takes it, it goes on with what it had. Look at the reason, and at the recorder's log.",
+)
 FACTS_FAILING: Final = Kind(
     "facts-failing",
     Severity.WARNING,
@@ -215,6 +221,7 @@ KINDS: Final[dict[str, Kind]] = {
         WORKER_RESTARTED,
         MEDIA_DOWN,
         ASSIGNMENT_REFUSED,
+        ASSIGNMENT_WAITING,
         FACTS_FAILING,
         RECORDER_TROUBLE,
         DISK_FULL,
@@ -236,5 +243,5 @@ UNRECORDED: Final = frozenset(
     each.name for each in (CAMERA_LOST, CAMERA_REFUSED, NO_FRAMES, CAPTURE_FAILED, RECORDING_GAP, NOT_TAKEN)
 )
 """Kinds that say of a camera that it is not recorded: one after the other is the same trouble going on."""
-NAMING: Final = frozenset({ASSIGNMENT_REFUSED.name, RECORDER_TROUBLE.name})
+NAMING: Final = frozenset({ASSIGNMENT_REFUSED.name, ASSIGNMENT_WAITING.name, RECORDER_TROUBLE.name})
 """Kinds about a recorder whose words may name any camera: for those alone who may know of all."""

@@ -167,6 +167,22 @@ class DiskSample(models.Model):
         return f"{self.location}: {self.free_bytes} bytes free at {self.at}"
 
 
+class UsualBitRate(models.Model):
+    """What a camera's main stream usually takes, as a mean over days; the sign of a picture that froze is far less."""
+
+    camera = models.CharField(primary_key=True, max_length=MAX_KEY)
+    bit_rate = models.FloatField()
+    samples = models.PositiveIntegerField(default=0)
+    """Hours in which it was looked at."""
+    at = models.DateTimeField()
+    low_since = models.DateTimeField(null=True)
+    """Since when it takes far less; None: it does not."""
+
+    def __str__(self) -> str:
+        """Say what and how much."""
+        return f"{self.camera}: {self.bit_rate:.0f} bit/s"
+
+
 class Condition(models.Model):
     """Something that is (or was) wrong; `kind` and `subject` name it, and it stands once at a time."""
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from overt.contract.socket_client import SocketClient
 from overt.control.estate.models import RECORDER_NAME
-from overt.control.health import judging, learning, sending
+from overt.control.health import judging, learning
 from overt.control.health.models import MAX_REASON, Recorder
 from overt.control.health.report import Report, read_report
 from overt.errors import OvertError
@@ -128,15 +128,13 @@ _running: list[Reading] = []
 
 
 def start(every_s: float = EVERY_S) -> None:
-    """Begin to read this machine's recorder, and to send alerts (`health.sending`)."""
+    """Begin to read this machine's recorder."""
     if not _running:
         _running.append(Reading(SocketClient(settings.CONTROL.recorder_socket), every_s=every_s))
         _running[0].start()
-    sending.start()
 
 
 def stop() -> None:
-    """End both; returns when the rounds that are under way have ended."""
-    sending.stop()
+    """End reading; returns when the round that is under way has ended."""
     while _running:
         _running.pop().stop()
