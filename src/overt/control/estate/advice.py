@@ -90,6 +90,7 @@ def _of_device(found: ProbeResult, main: int, sub: int | None, audio: bool) -> I
 
 def _of_stream(about: str, stream: FoundStream) -> Iterator[Advice]:
     which = "main stream" if about == "main" else "substream"
+    apart = f"{_duration(stream.gop_s or 0)}{' or more' if stream.gop_is_least else ''}"
     if stream.family == "mjpeg":
         yield Advice(
             about,
@@ -107,7 +108,7 @@ def _of_stream(about: str, stream: FoundStream) -> Iterator[Advice]:
     if stream.gop_s is not None and stream.gop_s > SMART_GOP_S:
         yield Advice(
             about,
-            f"The {which} has a whole picture (keyframe) only every {_duration(stream.gop_s)}: this looks like a "
+            f"The {which} has a whole picture (keyframe) only every {apart}: this looks like a "
             "“smart” codec (H.264+, H.265+, Zipstream). A picture takes as long to appear, and times in recordings "
             "can be reached only so finely.",
             "Switch the smart codec off, and set the keyframe interval to 2 seconds or less.",
@@ -117,8 +118,7 @@ def _of_stream(about: str, stream: FoundStream) -> Iterator[Advice]:
         frames = f" ({2 * stream.fps:.0f} frames)" if stream.fps else ""
         yield Advice(
             about,
-            f"The {which} has a whole picture (keyframe) only every {_duration(stream.gop_s)}: so long can a picture "
-            "take to appear.",
+            f"The {which} has a whole picture (keyframe) only every {apart}: so long can a picture take to appear.",
             f"Set the keyframe interval (I-frame interval, GOP) to 2 seconds{frames} or less.",
             "long-gop",
         )

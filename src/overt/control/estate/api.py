@@ -319,7 +319,7 @@ def _found(device: DeviceInput, found: ProbeResult, *, audio: bool) -> ProbeOut:
 
 def _stream(stream: FoundStream) -> FoundStreamOut:
     content = stream.picture_bytes()
-    told = stream.model_dump(exclude={"picture", "url"})
+    told = stream.model_dump(exclude={"picture", "url", "gop_is_least"})
     return FoundStreamOut(
         **told, url=shown_url(stream.url), picture=base64.b64encode(content).decode() if content else None
     )

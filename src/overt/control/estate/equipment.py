@@ -122,9 +122,16 @@ def password_for(present: Installation | None, device: DeviceInput) -> SecretStr
     """Return the password to use: the one given, or the one kept, if that goes nowhere but where it went before.
 
     Raises:
-        FieldError: it would be sent to another address.
+        FieldError: it would be sent to another address, or belongs to nobody.
         CorruptError: it cannot be opened.
     """
+    found = _password_for(present, device)
+    if found.get_secret_value() and not device.username:
+        raise FieldError("username", "is missing: a password belongs to a user")
+    return found
+
+
+def _password_for(present: Installation | None, device: DeviceInput) -> SecretStr:
     if device.password is not None:
         return device.password
     if present is None or not present.device.password_sealed:

@@ -61,7 +61,7 @@ def facts(stream: FoundStream) -> list[tuple[str, str]]:
         ("Codec", f"{stream.codec}{f' ({stream.codecs})' if stream.codecs else ''}"),
         ("Size", size),
         ("Frames a second", f"{stream.fps:.3g}" if stream.fps is not None else ""),
-        ("Keyframe every", f"{stream.gop_s:.3g} s" if stream.gop_s is not None else ""),
+        ("Keyframe every", f"{stream.gop_s:.3g} s{' or more' if stream.gop_is_least else ''}" if stream.gop_s else ""),
         ("Bit rate", f"{stream.bitrate_bps / 1000:,.0f} kb/s" if stream.bitrate_bps is not None else ""),
         ("Sound", stream.audio or "none"),
         ("Clock against this machine's", f"{offset:+.1f} s" if offset is not None else "not told"),

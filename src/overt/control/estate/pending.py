@@ -45,3 +45,8 @@ def kept(kind: str, person: Person, pending: UUID, camera: Camera | None = None)
 def forget(pending: UUID) -> None:
     """Let go of it."""
     Pending.objects.filter(pk=pending).delete()
+
+
+def replace(pending: UUID, text: str) -> None:
+    """Keep something else in its place."""
+    Pending.objects.filter(pk=pending).update(sealed=sealed(text))

@@ -94,6 +94,8 @@ class FoundStream(BaseModel):
     height: Number = None
     fps: Number = None
     gop_s: Number = None
+    gop_is_least: bool = False
+    """No second keyframe came in the time: they are at least so far apart."""
     bitrate_bps: Number = None
     audio: Words = ""
     clock_offset_s: Number = None

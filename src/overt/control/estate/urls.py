@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from overt.control.estate import camera_pages, device_pages, look_pages, register_pages, site_pages
+from overt.control.estate import camera_pages, device_pages, import_pages, look_pages, register_pages, site_pages
 
 app_name = "estate"
 urlpatterns: list[URLPattern] = [
     path("cameras", register_pages.cameras, name="cameras"),
     path("cameras.csv", register_pages.cameras_csv, name="cameras-csv"),
     path("cameras/add", camera_pages.add, name="add-camera"),
+    path("cameras/import", import_pages.upload, name="import"),
+    path("cameras/import/template.csv", import_pages.template, name="import-template"),
+    path("cameras/import/<uuid:file>", import_pages.shown, name="import-shown"),
     path("cameras/<uuid:camera>", camera_pages.camera, name="camera"),
     path("cameras/<uuid:camera>/change", camera_pages.change, name="change-camera"),
     path("cameras/<uuid:camera>/live", camera_pages.go_live, name="go-live"),
