@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Final
 
-from overt.control.health.conditions import Suspect
 from overt.control.health.models import UsualBitRate
 from overt.control.health.report import StreamReport
+from overt.control.health.situation import Suspect
 
 EVERY: Final = dt.timedelta(hours=1)
 """How often what a camera sends becomes part of what it usually sends."""

@@ -10,7 +10,7 @@ from typing import Final
 from cryptography import x509
 
 from overt.control.configuration import ControlSettings
-from overt.control.health.conditions import Certificate
+from overt.control.health.situation import Certificate
 from overt.errors import OvertError
 from overt.sealing.new_file import read_small
 

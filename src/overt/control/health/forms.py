@@ -73,6 +73,6 @@ class RuleForm(forms.ModelForm[AlertRule]):
                 found["address"] = channel_named(name).check(address)
             except InvalidError as error:
                 self.add_error("address", str(error))
-        elif self.instance.pk is None or self.initial.get("channel") != name:
+        elif self.initial.get("channel") != name:
             self.add_error("address", "Enter where it is to be sent.")
         return found

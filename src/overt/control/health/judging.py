@@ -14,16 +14,7 @@ from django.utils import timezone
 from overt.control.estate.models import Camera, Installation, RecorderAssignment
 from overt.control.health import bit_rates
 from overt.control.health.certificates import certificates
-from overt.control.health.conditions import (
-    Found,
-    KnownCamera,
-    OpenGap,
-    Restart,
-    ShortDeletion,
-    Situation,
-    Step,
-    find,
-)
+from overt.control.health.conditions import find
 from overt.control.health.disks import Outlook, Sample, outlook
 from overt.control.health.kinds import KINDS
 from overt.control.health.models import (
@@ -37,6 +28,7 @@ from overt.control.health.models import (
     Recorder,
 )
 from overt.control.health.report import DiskReport, Report, summary_of
+from overt.control.health.situation import Found, KnownCamera, OpenGap, Restart, ShortDeletion, Situation, Step
 from overt.ids import MAIN
 
 KEEP_CONDITIONS: Final = dt.timedelta(days=90)

@@ -19,8 +19,8 @@ from django.utils import timezone
 
 from overt.control.health import alerting
 from overt.control.health.channels import Letter, channel_named
-from overt.control.health.conditions import plain
 from overt.control.health.models import MAX_REASON, AlertRule, Message
+from overt.control.health.situation import plain
 from overt.control.secrets import credentials_cipher
 from overt.errors import CorruptError, OvertError
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from overt.control.health.conditions import plain
 from overt.control.health.incidents import News, Standing, What
 from overt.control.health.kinds import KINDS
 from overt.control.health.severity import SEVERITY_WORDS
+from overt.control.health.situation import plain
 
 MAX_SUBJECT: Final = 180
 MAX_NAMED: Final = 10
