@@ -13,6 +13,7 @@ from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
 
 from overt.cli.main import app
+from overt.cli.serving.configuration import read_configuration
 from overt.recorder.configuration import ConfigurationSource
 from overt.simulator.persona import parse_persona
 
@@ -97,6 +98,10 @@ def test_configurations_are_lawful(page: Path, tmp_path: Path) -> None:
             text = f'[recorder]\nfootage = "footage"\n{text}' if "[recorder]" not in text else text
         (tmp_path / "secret").write_text("hush\n")
         path = tmp_path / f"{number}.toml"
+        if "[control" in text:
+            path.write_text(block)
+            assert read_configuration(path, {}, own=False).control
+            continue
         path.write_text(text if "url =" in text or "[cameras." not in text else with_addresses(text))
         ConfigurationSource(path).load()
 

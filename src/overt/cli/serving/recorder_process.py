@@ -7,16 +7,14 @@ standard input closes, the program that started it is gone, and it ends too.
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
-import threading
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from overt.cli.output import Output, report
 from overt.cli.record import guard_process, logging_shown, run, supervised
 from overt.errors import InvalidError, OvertError
+from overt.parent import end_with_parent
 from overt.recorder.configuration import ConfigurationSource
 
 MODULE: Final = "overt.cli.serving.recorder_process"
@@ -58,19 +56,12 @@ def main() -> int:
         source = ConfigurationSource(overrides=tuple(order.overrides.items()))
         guard_process()
         output = Output(as_json=as_json)
-        threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
+        end_with_parent()
         with logging_shown(output):
             run(source, source.load(), output, None, supervised)
     except OvertError as error:
         return report(error, as_json=as_json)
     return 0
-
-
-def _end_with_parent() -> None:
-    """Wait until standard input closes, then end as if told to."""
-    while sys.stdin.readline():
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

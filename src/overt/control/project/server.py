@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
 import sys
-import threading
 from typing import Final
 
 import django
@@ -22,6 +20,7 @@ from django.db import OperationalError
 from overt.control.configuration import DATA_VARIABLE, ControlSettings
 from overt.control.order import ControlOrder
 from overt.errors import OvertError, UnavailableError
+from overt.parent import end_with_parent
 
 APPLICATION: Final = "overt.control.project.asgi:application"
 SETTINGS: Final = "overt.control.project.settings"
@@ -39,7 +38,7 @@ def main() -> int:
     except OvertError as error:
         _LOG.error("the control room cannot work: %s", error)
         return error.exit_code
-    threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
+    end_with_parent()
     server = uvicorn.Server(configured(order))
     with socket.socket(fileno=order.listener) as listener:
         server.run(sockets=[listener])
@@ -85,13 +84,6 @@ def configured(order: ControlOrder) -> uvicorn.Config:
         lifespan="on",
         timeout_graceful_shutdown=GOODBYE_S,
     )
-
-
-def _end_with_parent() -> None:
-    """Wait until standard input closes, then end as if told to."""
-    while sys.stdin.readline():
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":
