@@ -15,6 +15,7 @@ import pytest
 
 import overt
 from overt.contract.fact import DISK_STATES, GAP_CAUSES, STREAM_STATES, DeletionReason
+from overt.control.health.kinds import KINDS
 from overt.errors import OvertError
 from overt.footage.differences import DifferenceKind
 from overt.footage.gaps import GapCause
@@ -135,6 +136,13 @@ WORDS = {
 @pytest.mark.parametrize("heading", WORDS)
 def test_every_state_and_cause_is_in_the_reference(heading: str) -> None:
     assert sorted(table(DOCS / "reference" / "states-and-causes.md", heading)) == sorted(WORDS[heading])
+
+
+def test_every_kind_of_condition_is_in_the_reference_as_pages_name_it() -> None:
+    rows = table(DOCS / "reference" / "conditions.md", "## Kinds")
+    assert {name: cells[:2] for name, cells in rows.items()} == {
+        name: [kind.severity.value, kind.words] for name, kind in KINDS.items()
+    }
 
 
 def test_the_contract_knows_no_other_gap_causes() -> None:

@@ -23,7 +23,6 @@ from overt.control.health.models import MAX_REASON, Recorder
 from overt.control.health.report import Report, read_report
 from overt.errors import OvertError
 
-THREAD: Final = "health-reading"
 EVERY_S: Final = 3.0
 """How often the recorder is asked."""
 DATABASE_RETRY_S: Final = 2.0
@@ -40,7 +39,7 @@ class Reading:
         """Read the recorder that `client` asks; nothing runs yet."""
         self._client, self._name, self._every_s = client, name, every_s
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
+        self._thread = threading.Thread(target=self._run, name="health-reading", daemon=True)
         self._pruned_at: float | None = None
         self._trouble = ""
 

@@ -24,7 +24,6 @@ from overt.control.health.situation import plain
 from overt.control.secrets import credentials_cipher
 from overt.errors import CorruptError, OvertError
 
-THREAD: Final = "health-alerts"
 EVERY_S: Final = 5.0
 QUIET_S: Final = 60.0
 """After the start: recorder and cameras find each other first."""
@@ -109,7 +108,7 @@ class Sending:
         """Nothing runs yet."""
         self._every_s, self._quiet_s = every_s, quiet_s
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
+        self._thread = threading.Thread(target=self._run, name="health-alerts", daemon=True)
         self._pruned_at: float | None = None
         self._trouble = ""
 
