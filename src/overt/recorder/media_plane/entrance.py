@@ -96,6 +96,7 @@ class TlsEntrance(asyncio.Protocol):
             )
         except OSError as error:  # ssl.SSLError among them: no TLS, or none that both speak, or none in time
             _LOG.debug("a handshake with %s failed: %s", self._address, error)
+            error.__traceback__ = None  # which holds the frames that hold the error, and with them TLS's buffers
         finally:
             self._leave()
             if encrypted is None:

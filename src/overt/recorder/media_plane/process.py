@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import time
+from asyncio import sslproto
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -48,6 +49,8 @@ STOP_S: Final = 4.0
 GOODBYE_S: Final = 0.3
 """How long viewers may take to hear that the recorder stops."""
 OPEN_FILES: Final = 8192
+TLS_BUFFER: Final = 32 * 1024
+"""Bytes that each encrypted connection may hold of what its viewer sends: heads of requests. asyncio takes 256 KiB."""
 NICENESS: Final = 5
 """Recording comes first where both want the processor."""
 _LOG: Final = logging.getLogger(__name__)
@@ -187,6 +190,7 @@ def run_media(order: MediaOrder, pipe: Connection) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     os.nice(NICENESS)
+    sslproto.SSLProtocol.max_size = TLS_BUFFER
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
