@@ -81,7 +81,7 @@ def test_every_page_and_operation_has_a_row_and_every_row_is_there() -> None:
     assert sum(map(len, TABLES.values())) == len(rows)
     missing = there - set(rows)
     assert not missing, f"no row in tests/rigs/matrix_*.py for {sorted(missing)}"
-    assert set(rows) - there == {name for name, row in rows.items() if row.absent}
+    assert set(rows) <= there, f"rows of what is not there: {sorted(set(rows) - there)}"
 
 
 def test_every_page_and_operation_says_who_may_call_it() -> None:
@@ -192,7 +192,7 @@ def _leaves(name: str) -> bool:
 @pytest.mark.parametrize("app", TABLES)
 def test_everybody_may_what_the_table_says_and_nothing_else(app: str) -> None:
     walk = Walk()
-    found = [fault for name, row in TABLES[app].items() if not row.absent for fault in walk.faults(name, row)]
+    found = [fault for name, row in TABLES[app].items() for fault in walk.faults(name, row)]
     assert not found, "\n".join(found)
 
 
@@ -206,7 +206,7 @@ def test_csrf_every_change_of_a_session_needs_the_token_of_a_page(app: str) -> N
     found = {}
     for name, row in TABLES[app].items():
         methods = {name.partition(" ")[0]} if " " in name else set(row.methods)
-        if not row.absent and "CCTV manager" in row.roles:
+        if "CCTV manager" in row.roles:
             for method in methods - {"GET", "get"}:
                 found[f"{method} {name}"] = walk.call(name, method, row, (person, strict)).status_code
     assert set(found.values()) == {403}, found

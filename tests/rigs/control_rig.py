@@ -15,6 +15,13 @@ from overt.control.people.second_factor import SETTLED
 PASSWORD = "correct horse battery staple"
 
 
+class Browser(Client):
+    """A browser that speaks HTTPS, whatever it is told."""
+
+    def generic(self, *positional: Any, secure: bool = True, **named: Any) -> Any:
+        return super().generic(*positional, secure=True, **named)
+
+
 def person_with(
     *actions: Action, group: SiteGroup | None = None, name: str = "Robin Field", **fields: object
 ) -> Person:
@@ -39,9 +46,7 @@ def signed_in(person: Person) -> Client:
 
 def browser(**more: Any) -> Client:
     """Return a browser that nobody has signed in with; it speaks HTTPS."""
-    client = Client(**more)
-    client.defaults["wsgi.url_scheme"] = "https"
-    return client
+    return Browser(**more)
 
 
 def site_in(group: str = "Town centre", name: str = "Market Hall") -> Site:

@@ -71,8 +71,6 @@ class Row:
     body: Mapping[str, Any] = field(default_factory=dict)
     gone: bool = False
     """That nothing is there (404) is the right answer for who may call it: there is no such thing in the world."""
-    absent: bool = False
-    """It is not there with the settings of the tests."""
 
 
 GET: Final = ("get",)

@@ -59,6 +59,8 @@ class SingleSignOn(BaseModel):
     """Address under which `/.well-known/openid-configuration` is found."""
     client_id: str
     client_secret_file: Path
+    verified_domains: Annotated[tuple[str, ...], Field(max_length=32)] = ()
+    """Domains of e-mail addresses that the provider has checked without saying so, as Microsoft Entra ID does not."""
 
 
 class ControlSettings(BaseModel):

@@ -26,7 +26,7 @@ def single_sign_on(control: ControlSettings) -> list[dict[str, Any]]:
             "name": told.name,
             "client_id": told.client_id,
             "secret": told.client_secret_file.read_text().strip(),
-            "settings": {"server_url": told.issuer},
+            "settings": {"server_url": told.issuer, "verified_email": list(told.verified_domains)},
         }
     ]
 

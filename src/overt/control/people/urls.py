@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Final
 
-from allauth.account.views import AccountInactiveView, LoginView, LogoutView, PasswordChangeView, ReauthenticateView
+from allauth.account.views import AccountInactiveView, LogoutView, PasswordChangeView, ReauthenticateView
 from allauth.mfa.base.views import AuthenticateView
 from allauth.mfa.base.views import ReauthenticateView as CodeAgainView
 from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView, ViewRecoveryCodesView
@@ -15,11 +15,11 @@ from allauth.mfa.webauthn.views import (
     ReauthenticateWebAuthnView,
     RemoveWebAuthnView,
 )
-from allauth.socialaccount.providers.openid_connect import views as directory
-from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path, reverse_lazy
 
 from overt.control.people import account_pages, link_pages, people_pages, role_pages
+from overt.control.people.directory import PROVIDER
+from overt.control.people.sign_in_page import SignInView, from_directory, to_directory
 
 own: list[URLPattern] = [
     path("account", account_pages.account, name="account"),
@@ -49,14 +49,14 @@ own: list[URLPattern] = [
     path("people/groups/<int:group>/delete", role_pages.delete_group, name="delete-group"),
 ]
 
-on_sign_in: dict[str, Any] = {
-    "single_sign_on": settings.CONTROL.single_sign_on.name if settings.CONTROL.single_sign_on else None
-}
+TO_DIRECTORY: Final = {"provider_id": PROVIDER}
 library: list[URLPattern] = [
-    path("sign-in", LoginView.as_view(extra_context=on_sign_in), name="account_login"),
+    path("sign-in", SignInView.as_view(), name="account_login"),
     path("sign-in/passkey", LoginWebAuthnView.as_view(), name="mfa_login_webauthn"),
     path("sign-in/second-step", AuthenticateView.as_view(), name="mfa_authenticate"),
     path("sign-in/ended", AccountInactiveView.as_view(), name="account_inactive"),
+    path("sign-in/directory/go", to_directory, TO_DIRECTORY, name="openid_connect_login"),
+    path("sign-in/directory/back", from_directory, TO_DIRECTORY, name="openid_connect_callback"),
     path("sign-out", LogoutView.as_view(), name="account_logout"),
     path("account/confirm/password", ReauthenticateView.as_view(), name="account_reauthenticate"),
     path("account/confirm/code", CodeAgainView.as_view(), name="mfa_reauthenticate"),
@@ -79,9 +79,4 @@ library: list[URLPattern] = [
     path("account/recovery-codes", ViewRecoveryCodesView.as_view(), name="mfa_view_recovery_codes"),
     path("account/recovery-codes/new", GenerateRecoveryCodesView.as_view(), name="mfa_generate_recovery_codes"),
 ]
-if settings.CONTROL.single_sign_on is not None:
-    library += [
-        path("sign-in/<str:provider_id>/go", directory.login, name="openid_connect_login"),
-        path("sign-in/<str:provider_id>/back", directory.callback, name="openid_connect_callback"),
-    ]
 urlpatterns: list[URLPattern | URLResolver] = [*library, path("", include((own, "people")))]

@@ -21,8 +21,6 @@ gate.LIBRARY.update(
         "account_inactive": gate.ANYONE,
         "mfa_authenticate": gate.ANYONE,
         "mfa_login_webauthn": gate.ANYONE,
-        "openid_connect_login": gate.ANYONE,
-        "openid_connect_callback": gate.ANYONE,
         "api:openapi-json": gate.ANYONE,
         "api:api-root": gate.ANYONE,
         **dict.fromkeys(
