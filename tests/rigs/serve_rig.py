@@ -53,12 +53,13 @@ def make_site_key(data: Path, passphrase: str = "a passphrase for tests alone") 
 class Served:
     """A running `overt serve`."""
 
-    def __init__(self, data: Path, *options: str, plain: bool = True) -> None:
+    def __init__(self, data: Path, *options: str, plain: bool = True, config: Path | None = None) -> None:
         self.data, self.port, self.media_port = data, free_port(), free_port()
         address = f"127.0.0.1:{self.port}"
         command = [OVERT, "serve", "--data", str(data), "--listen", address, "--json", *options]
-        config = data.parent / "overt.toml"
-        config.write_text('[recorder]\nworkers = 1\nlisten = "off"\n')
+        if config is None:
+            config = data.parent / "overt.toml"
+            config.write_text('[recorder]\nworkers = 1\nlisten = "off"\n')
         command += ["--config", str(config), "--media-port", str(self.media_port)]
         command += ["--plain-http"] if plain else []
         self.said: list[dict[str, Any]] = []
@@ -118,8 +119,8 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(data: Path, *options: str, plain: bool = True) -> Iterator[Served]:
-    served = Served(data, *options, plain=plain)
+def serving(data: Path, *options: str, plain: bool = True, config: Path | None = None) -> Iterator[Served]:
+    served = Served(data, *options, plain=plain, config=config)
     try:
         yield served
     finally:
