@@ -11,6 +11,7 @@ from django.urls import reverse
 from overt.control.people.actions import Action
 from overt.control.people.gate import for_anyone_signed_in
 from overt.control.people.rights import Rights, rights_of
+from overt.control.viewing import holding
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,9 @@ def entries_for(rights: Rights, path: str) -> list[dict[str, Any]]:
 
 @for_anyone_signed_in
 def first(request: HttpRequest) -> HttpResponse:
-    """Send somebody to the first page that they may see."""
-    entries = entries_for(rights_of(request.user), request.path)
+    """Send somebody to the first page that they may see; to the site's key, while there is none, who may make it."""
+    rights = rights_of(request.user)
+    if rights.may(Action.CHANGE_CAMERAS) and not holding.custody().made:
+        return HttpResponseRedirect(reverse("viewing:footage-key"))
+    entries = entries_for(rights, request.path)
     return HttpResponseRedirect(entries[0]["href"] if entries else reverse("people:account"))
