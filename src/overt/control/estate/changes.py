@@ -5,8 +5,9 @@ Who may do it is asked before (`estate.register`); that what is saved makes sens
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,11 +31,17 @@ def key_from(name: str) -> str:
     return plain or "camera"
 
 
-def free_key(name: str, taken: frozenset[str] = frozenset()) -> str:
-    """Return a short name that no camera has or ever had, nor stands in `taken`."""
+def numbered(name: str) -> Iterator[str]:
+    """Yield short names made of a name: the plain one, then with 2, 3, ... behind."""
     base = key_from(name)
-    used = taken | frozenset(Camera.objects.filter(key__startswith=base).values_list("key", flat=True))
-    return next(key for key in (base, *(f"{base}-{number}" for number in range(2, 100_000))) if key not in used)
+    yield base
+    yield from (f"{base}-{number}" for number in itertools.count(2))
+
+
+def free_key(name: str) -> str:
+    """Return a short name that no camera has or ever had."""
+    used = frozenset(Camera.objects.filter(key__startswith=key_from(name)).values_list("key", flat=True))
+    return next(key for key in numbered(name) if key not in used)
 
 
 def locked(camera: UUID) -> Camera:

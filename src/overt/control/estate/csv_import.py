@@ -205,9 +205,8 @@ def _values(row: Row, book: _Book, camera: Camera | None, wrong: Callable[[str, 
 def _new_key(row: Row, book: _Book, wrong: Callable[[str, str], None]) -> str:
     key = row.cells.get("key", "")
     if not key:
-        base = changes.key_from(row.cells.get("name", ""))
-        used = book.all_keys | book.used.keys()
-        return next(each for each in (base, *(f"{base}-{number}" for number in range(2, 100_000))) if each not in used)
+        names = changes.numbered(row.cells.get("name", ""))
+        return next(each for each in names if each not in book.all_keys and each not in book.used)
     try:
         checked_name(key, "short name")
     except InvalidError:
