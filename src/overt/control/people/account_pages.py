@@ -6,6 +6,7 @@ from typing import Any
 
 from allauth.account.decorators import reauthentication_required
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth import logout
@@ -58,7 +59,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "appointments": person.appointments.select_related("role", "group").order_by("role__name", "group__name"),
         "sessions": sorted(found, key=lambda each: each["row"].last_seen_at, reverse=True),
         "tokens": person.tokens.all(),
-        "directory": person.socialaccount_set.exists(),
+        "directory": SocialAccount.objects.filter(user=person).exists(),
         **proofs,
     }
     return render(request, "people/account.html", context)

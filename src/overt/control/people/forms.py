@@ -13,7 +13,7 @@ from django.utils import timezone
 from overt.control.people.actions import WORDS
 from overt.control.people.managing import groups_of
 from overt.control.people.managing_rules import manages_everywhere, may_give
-from overt.control.people.models import MAX_NAME, Person, Role, SiteGroup, one_line
+from overt.control.people.models import EARLIEST, LATEST, MAX_NAME, Person, Role, SiteGroup, one_line
 from overt.control.people.rights import Rights
 
 ACTIONS = [(action.value, words) for action, words in WORDS.items()]
@@ -81,7 +81,7 @@ class PasswordForm(forms.Form):
 class FirstAccountForm(PasswordForm):
     """Who makes the first account."""
 
-    field_order: ClassVar[list[str]] = ["name", "email", "password1", "password2"]
+    field_order = ("name", "email", "password1", "password2")
     name = _name("Full name")
     email = forms.EmailField(
         label="E-mail address", max_length=254, error_messages={"required": "Enter the e-mail address."}
@@ -110,7 +110,7 @@ class AccountForm(forms.Form):
         if "last_day" not in self.errors:
             if last is None and employer in {Person.Employer.CONTRACTOR, Person.Employer.POLICE}:
                 self.add_error("last_day", "An account for a contractor or the police must have a last day.")
-            elif last is not None and not 1 <= last.year <= 9998:
+            elif last is not None and not EARLIEST <= last.year <= LATEST:
                 self.add_error("last_day", "Enter a day as year-month-day, such as 2027-03-31.")
         told["expires_at"] = end_of(last) if "last_day" not in self.errors else None
         return told
@@ -150,7 +150,7 @@ class AppointmentForm(forms.Form):
 class NewPersonForm(AccountForm, AppointmentForm):
     """Somebody new, with their first role."""
 
-    field_order: ClassVar[list[str]] = ["name", "email", "employer", "last_day", "role", "group"]
+    field_order = ("name", "email", "employer", "last_day", "role", "group")
     email = forms.EmailField(
         label="E-mail address", max_length=254, error_messages={"required": "Enter the e-mail address."}
     )

@@ -15,6 +15,8 @@ from django.utils import timezone
 from overt.control.people.actions import WORDS, Action
 
 MAX_NAME: Final = 120
+EARLIEST, LATEST = 2000, 2999
+"""Years in which an account may end."""
 one_line: Final = RegexValidator(
     "^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]*$",
     "Use letters, digits and punctuation on one line: no line breaks, and no characters that turn text around.",
@@ -102,6 +104,8 @@ class Person(AbstractBaseUser):
         if self.employer != self.Employer.COUNCIL and self.expires_at is None:
             msg = "An account for a contractor or the police must have a day on which it ends."
             raise ValidationError({"expires_at": msg})
+        if self.expires_at is not None and not EARLIEST <= self.expires_at.year <= LATEST:
+            raise ValidationError({"expires_at": f"Choose a day between the years {EARLIEST} and {LATEST}."})
 
 
 class SiteGroup(models.Model):

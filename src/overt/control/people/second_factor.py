@@ -31,7 +31,7 @@ PAGES: Final = frozenset(
 
 def has_second_factor(person: Any) -> bool:
     """Whether somebody has a passkey or codes of an app."""
-    return Authenticator.objects.filter(user_id=person.pk, type__in=FACTORS).exists()
+    return bool(Authenticator.objects.filter(user_id=person.pk, type__in=FACTORS).exists())
 
 
 def is_missing(request: HttpRequest) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db.models import QuerySet
+
 from overt.control.people.models import Person, Role, SiteGroup
 from overt.errors import ConflictError
 
@@ -13,9 +17,8 @@ def save(instance: Person | Role | SiteGroup, version: int, *fields: str) -> Non
         ConflictError: somebody did, or the row is gone.
     """
     values = {name: getattr(instance, name) for name in fields}
-    changed = (
-        type(instance)._default_manager.filter(pk=instance.pk, version=version).update(**values, version=version + 1)  # noqa: SLF001
-    )
+    rows: QuerySet[Any] = type(instance)._default_manager.filter(version=version)  # noqa: SLF001
+    changed = rows.filter(pk=instance.pk).update(**values, version=version + 1)
     if not changed:
         raise ConflictError(
             "Somebody else changed this while you had it open, so yours was not saved. "
