@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 from archive_rig import past
 from browser_rig import Figure, Screen, ServedSite, Town, launch, town
 from recorder_rig import make_site
-from room_rig import Council, council, unlock
+from room_rig import Council, Wall, council, unlock
 
 
 @pytest.fixture(scope="session", name="playwright")
@@ -81,3 +81,12 @@ def _council(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Council]:
     with council(tmp_path_factory.mktemp("c") / "council") as made:
         unlock(made)
         yield made
+
+
+@pytest.fixture(name="wall")
+def _wall(chromium: Browser) -> Iterator[Wall]:
+    context = chromium.new_context(viewport={"width": 1366, "height": 768}, locale="en-GB", accept_downloads=True)
+    made = Wall(context)
+    yield made
+    context.close()
+    made.calm()

@@ -33,6 +33,8 @@ def of_plan(world: World, caller: Person | None) -> dict[str, Any]:
     return {"plan": FloorPlan.objects.create(site=world.site, name="Ground floor", width=800, height=600).pk}
 
 
+WISH = {"live": [], "secret_sha256": "A" * 43}
+"""Of nothing: refused with 403 even to who might see something, so it asks nothing of a recorder."""
 ROWS = {
     "viewing:wall": Row(WATCHERS),
     "viewing:review": Row(LOOKERS_BACK | {"Operator"}),
@@ -56,4 +58,15 @@ ROWS = {
     "viewing:plan-picture": Row(PLAN_READERS, of_plan, local=True, gone=True),
     "viewing:change-plan": Row(CHANGERS, of_plan, FORM, local=True),
     "viewing:remove-plan": Row(CHANGERS, of_plan, POST, local=True),
+    "GET /api/v1/viewing/cameras": Row(WATCHERS | LOOKERS_BACK),
+    "POST /api/v1/viewing/grants": Row(WATCHERS | LOOKERS_BACK, body=WISH, gone=True),
+    "PUT /api/v1/viewing/grants/<grant>": Row(WATCHERS | LOOKERS_BACK, no_grant, body={"live": ["market"]}, gone=True),
+    "POST /api/v1/viewing/grants/<grant>/heartbeat": Row(WATCHERS | LOOKERS_BACK, no_grant, gone=True),
+    "DELETE /api/v1/viewing/grants/<grant>": Row(WATCHERS | LOOKERS_BACK, no_grant),
+    "GET /api/v1/viewing/layouts": Row(WATCHERS),
+    "POST /api/v1/viewing/layouts": Row(WATCHERS, body={"name": "Mine", "tiles": 1, "cells": []}),
+    "DELETE /api/v1/viewing/layouts/<layout>": Row(WATCHERS, own_layout),
+    "GET /api/v1/viewing/tours": Row(WATCHERS),
+    "POST /api/v1/viewing/tours": Row(WATCHERS, body={"name": "Mine", "steps": []}),
+    "DELETE /api/v1/viewing/tours/<tour>": Row(WATCHERS, own_tour),
 }

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, expect
 
-from browser_rig import CAMERAS, CLIPS, FOYER, MARKET, SOURCES, STAIRS, STREET
+from browser_rig import CAMERAS, CLIPS, FOYER, MARKET, PIXELS, SOURCES, STAIRS, STREET, Screen, eventually
 from control_rig import PASSWORD
 from overt.contract.grant import to_text
 from overt.control.configuration import DATA_VARIABLE, ControlSettings
@@ -203,3 +203,23 @@ def council(folder: Path, cameras: Sequence[str] = CAMERAS) -> Iterator[Council]
 def unlock(council: Council) -> None:
     """Unlock recorded footage, as the page for it does."""
     council.room.run("from overt.control.viewing import holding\nholding.custody().unlock(WORDS)", WORDS=PASSPHRASE)
+
+
+class Wall(Screen):
+    """A page of the control room, by the names of its cameras."""
+
+    def signed_in(self, council: Council, email: str) -> str:
+        return council.room.signed_in(self.page.context, email)
+
+    def wall(self, council: Council, query: str = "") -> None:
+        self.page.goto(f"{council.room.origin}/wall{query}")
+
+    def shown(self, *cameras: str) -> None:
+        """Wait until these are live, and no others there."""
+        self.live(*(NAMES[camera] for camera in cameras))
+        expect(self.page.locator("overt-player")).to_have_count(len(cameras))
+
+    def really_moves(self, camera: str) -> None:
+        first = self.page.evaluate(PIXELS, camera)
+        assert max(first[0::4]) - min(first[0::4]) > 40, f"{camera} is blank"
+        eventually(lambda: sum(a != b for a, b in zip(first, self.page.evaluate(PIXELS, camera), strict=True)) > 200)

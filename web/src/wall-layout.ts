@@ -58,27 +58,29 @@ export function neighbour(index: number, key: string, layout: Layout, count: num
 
 /**
  * Cameras of a wall with one put into a tile. Each stands once: where it stood before, what it takes the place of stands
- * now. The result has a place for each tile.
+ * now. What is beyond the tiles waits there.
  */
 export function withCamera(cells: readonly (string | null)[], layout: Layout, at: number, camera: string): (string | null)[] {
   const found = Array.from({ length: layout }, (_, i) => cells[i] ?? null);
   const before = found.indexOf(camera);
   if (before >= 0) found[before] = found[at] ?? null;
   found[at] = camera;
-  return found;
+  return [...found, ...cells.slice(layout).filter((each) => each !== null && each !== camera)];
 }
 
-/** Cameras of a wall that gets another layout: those that have room, first the ones that are there. */
+/**
+ * Cameras of a wall that gets another layout: those beyond its tiles go where there is room, and wait where there is none,
+ * so that a larger layout has them again.
+ */
 export function rearranged(cells: readonly (string | null)[], layout: Layout): (string | null)[] {
-  const kept = cells.slice(0, layout);
-  const beyond = cells.slice(layout).filter((each) => each !== null);
-  const found = Array.from({ length: layout }, (_, i) => kept[i] ?? null);
-  for (const camera of beyond) {
+  const found = Array.from({ length: layout }, (_, i) => cells[i] ?? null);
+  const waiting = [];
+  for (const camera of cells.slice(layout).filter((each) => each !== null)) {
     const free = found.indexOf(null);
-    if (free < 0) break;
-    found[free] = camera;
+    if (free < 0) waiting.push(camera);
+    else found[free] = camera;
   }
-  return found;
+  return [...found, ...waiting];
 }
 
 /** "3 live, 1 no signal": what is, most frequent first, with what is wrong never left out. */

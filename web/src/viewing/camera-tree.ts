@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // <overt-camera-tree>: cameras by site, with a search. The pattern of a tree (WAI-ARIA APG): arrow keys go and open, Enter
-// chooses, typing searches. Dispatches "choose" with {camera}.
+// chooses, typing searches, Escape leaves. Dispatches "choose" with {camera}, and "leave".
 
 import { LitElement, css, html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
@@ -139,6 +139,11 @@ export class OvertCameraTree extends LitElement {
     this._open = open;
   }
 
+  /** The keyboard goes back to the pictures. */
+  #leave(): void {
+    this.dispatchEvent(new Event("leave"));
+  }
+
   #choose(camera: string): void {
     this._focus = rowOf(camera);
     this.dispatchEvent(new CustomEvent("choose", { detail: { camera }, bubbles: true, composed: true }));
@@ -153,10 +158,11 @@ export class OvertCameraTree extends LitElement {
     } else if (event.key === "Enter" && first?.camera !== undefined && this._search.trim() !== "") {
       event.preventDefault();
       this.#choose(first.camera.key);
-    } else if (event.key === "Escape" && this._search !== "") {
+    } else if (event.key === "Escape") {
       event.preventDefault();
       event.stopPropagation();
-      this._search = "";
+      if (this._search === "") this.#leave();
+      else this._search = "";
     }
   }
 
@@ -195,6 +201,9 @@ export class OvertCameraTree extends LitElement {
       case " ":
         if (row.camera === undefined) this.#toggle(row.id);
         else this.#choose(row.camera.key);
+        break;
+      case "Escape":
+        this.#leave();
         break;
       default:
         if (event.key.length !== 1) return;

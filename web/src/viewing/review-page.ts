@@ -177,9 +177,10 @@ export class OvertReviewPage extends RoomPage {
         ${this.tree
           ? html`<aside aria-label="Cameras"><overt-camera-tree .chosen=${this.chosen}
               .cameras=${catalogue.cameras.filter((each) => each.recorded || each.replay)}
-              @choose=${(event: CustomEvent<{ camera: string }>) => this.#add(event.detail.camera)}></overt-camera-tree></aside>`
+              @choose=${(event: CustomEvent<{ camera: string }>) => this.#add(event.detail.camera)}
+              @leave=${() => this.querySelector<HTMLElement>("main")?.focus()}></overt-camera-tree></aside>`
           : nothing}
-        <main>
+        <main tabindex="-1">
           <h1 class="hidden">Look back</h1>
       <div class="tools review-tools">
         <button type="button" aria-pressed=${this.tree} @click=${() => this.#showTree(!this.tree)}>Cameras</button>

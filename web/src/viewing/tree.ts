@@ -10,18 +10,24 @@ export interface Branch {
   readonly cameras: readonly Camera[];
 }
 
-/** Sites with the cameras whose name, site or group has every word of a search. Order is kept. */
+/**
+ * Sites with the cameras whose name, site or group has every word of a search. Cameras whose own name has them come first,
+ * and so do their sites; otherwise order is kept.
+ */
 export function branches(cameras: readonly Camera[], search: string): Branch[] {
   const words = folded(search).split(/\s+/).filter((word) => word !== "");
-  const found = new Map<string, Camera[]>();
+  const has = (text: string) => words.every((word) => folded(text).includes(word));
+  const found = new Map<string, { named: Camera[]; others: Camera[] }>();
   for (const camera of cameras) {
-    const text = folded(`${camera.name} ${camera.key} ${camera.site} ${camera.group}`);
-    if (!words.every((word) => text.includes(word))) continue;
-    const site = found.get(camera.site);
-    if (site === undefined) found.set(camera.site, [camera]);
-    else site.push(camera);
+    const named = words.length === 0 || has(camera.name);
+    if (!named && !has(`${camera.name} ${camera.key} ${camera.site} ${camera.group}`)) continue;
+    let site = found.get(camera.site);
+    if (site === undefined) found.set(camera.site, (site = { named: [], others: [] }));
+    (named ? site.named : site.others).push(camera);
   }
-  return [...found].map(([name, of]) => ({ id: `site-${encodeURIComponent(name)}`, name, cameras: of }));
+  const sites = [...found].map(([name, { named, others }]) => ({ name, named: named.length > 0, cameras: [...named, ...others] }));
+  const ordered = [...sites.filter((site) => site.named), ...sites.filter((site) => !site.named)];
+  return ordered.map(({ name, cameras: of }) => ({ id: `site-${encodeURIComponent(name)}`, name, cameras: of }));
 }
 
 /** As it is compared: without case and accents. */

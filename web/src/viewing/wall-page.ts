@@ -93,7 +93,7 @@ export class OvertWallPage extends RoomPage {
       const found = JSON.parse(this.#storage?.getItem(STORED) ?? "null") as { layout?: unknown; cells?: unknown } | null;
       const layout = LAYOUTS.find((each) => each === found?.layout);
       if (layout === undefined || !Array.isArray(found?.cells)) return undefined;
-      return { layout, cells: found.cells.slice(0, layout).map((each: unknown) => (typeof each === "string" ? each : null)) };
+      return { layout, cells: found.cells.slice(0, 16).map((each: unknown) => (typeof each === "string" ? each : null)) };
     } catch {
       return undefined; // it was written by somebody else
     }
@@ -101,11 +101,15 @@ export class OvertWallPage extends RoomPage {
 
   // --- which cameras -----------------------------------------------------------------------------------------------------
 
+  get #visible(): readonly (string | null)[] {
+    return this.cells.slice(0, this.layout);
+  }
+
   #show({ layout, cells }: Arrangement, more: readonly (string | null)[] = []): void {
     this.layout = layout;
     this.cells = rearranged(cells, layout);
     this.#storage?.setItem(STORED, JSON.stringify({ layout, cells: this.cells }));
-    const wanted = new Set([...this.cells, ...more].filter((each) => each !== null));
+    const wanted = new Set([...this.#visible, ...more].filter((each) => each !== null));
     void this.want({ live: [...wanted].slice(0, 64) });
   }
 
@@ -231,17 +235,18 @@ export class OvertWallPage extends RoomPage {
     const instead = this.instead(session);
     if (instead !== undefined) return instead;
     const catalogue = this.catalogue as Catalogue;
-    const chosen = new Set(this.cells.filter((each) => each !== null));
+    const chosen = new Set(this.#visible.filter((each) => each !== null));
     return html`
       ${this.notices(session)}
       <div class="room ${this.tree ? "with-tree" : ""}">
         ${this.tree
           ? html`<aside aria-label="Cameras"><overt-camera-tree .cameras=${catalogue.cameras.filter((each) => each.live)} .chosen=${chosen}
-              @choose=${(event: CustomEvent<{ camera: string }>) => this.#put(event.detail.camera)}></overt-camera-tree></aside>`
+              @choose=${(event: CustomEvent<{ camera: string }>) => this.#put(event.detail.camera)}
+              @leave=${() => this.#wall?.focus()}></overt-camera-tree></aside>`
           : nothing}
         <main>
           <h1 class="hidden">Live wall</h1>
-          <overt-wall .session=${session} .cameras=${this._cameras ?? []} .cells=${this.cells} .layout=${this.layout}
+          <overt-wall .session=${session} .cameras=${this._cameras ?? []} .cells=${this.#visible} .layout=${this.layout}
             .originUs=${this.originUs}
             @overt-layout=${(event: CustomEvent<{ layout: Layout }>) => this.#relayout(event.detail.layout)}
             @overt-empty=${(event: CustomEvent<{ index: number }>) => this.#empty(event.detail.index)}
@@ -251,7 +256,7 @@ export class OvertWallPage extends RoomPage {
           </overt-wall>
         </main>
       </div>
-      <overt-arrangements .room=${this.room} .catalogue=${catalogue} .cells=${this.cells} .tiles=${this.layout}
+      <overt-arrangements .room=${this.room} .catalogue=${catalogue} .cells=${this.#visible} .tiles=${this.layout}
         @changed=${(event: CustomEvent<Catalogue>) => (this.catalogue = event.detail)}
         @show=${(event: CustomEvent<SavedLayout>) => {
           this.#stopTour();

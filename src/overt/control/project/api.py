@@ -16,6 +16,7 @@ from overt.control.health import api as health
 from overt.control.people import api as people
 from overt.control.people.api_access import SessionAccess, TokenAccess, admitted
 from overt.control.people.gate import API
+from overt.control.viewing import api as viewing
 from overt.errors import OvertError
 
 DESCRIPTION: Final = """What the pages do, for programs, with the same rights.
@@ -38,6 +39,7 @@ api.add_decorator(admitted, mode="view")
 api.add_router("", people.router)
 api.add_router("", estate.router)
 api.add_router("", health.router)
+api.add_router("", viewing.router)
 
 
 @api.exception_handler(OvertError)

@@ -26,7 +26,7 @@ from overt.control.viewing.catalogue import places
 from overt.control.viewing.custody import Custody
 from overt.control.viewing.granting import Decision, Wish, decide, permissions
 from overt.control.viewing.standing import Standing, standing
-from overt.errors import ConflictError, ForbiddenError, MissingError, OvertError, UnavailableError
+from overt.errors import ConflictError, ForbiddenError, InvalidError, MissingError, OvertError, UnavailableError
 from overt.ids import new_id
 
 ISSUER: Final = "overt control room"
@@ -142,7 +142,7 @@ class Holder:
         """Give a page a grant, bound to the secret whose SHA-256 it sends.
 
         Raises:
-            InvalidError: the wish is none.
+            InvalidError: the wish is none, or asks for nothing.
             ForbiddenError: nothing of it is allowed; the words of the first camera.
             ConflictError: too many pages are open.
             UnavailableError: the recorder does not answer, or there are too many grants.
@@ -264,8 +264,10 @@ class Holder:
         """Decide, write down, release, give. The caller has the turn."""
         decision = decide(viewer.rights, places(wish.cameras), wish, locked=not self._custody.unlocked)
         if not decision.cameras:
-            first = decision.refusals[0].words if decision.refusals else "The page asked for no camera."
-            raise ForbiddenError(first)
+            if decision.refusals:
+                raise ForbiddenError(decision.refusals[0].words)
+            msg = "Nothing was asked for: name a camera."
+            raise InvalidError(msg)
         if held.over:
             raise MissingError(self._reasons.get(held.id, ("", SIGNED_OUT))[1])
         roots: dict[UUID, bytes] = {}

@@ -1,0 +1,162 @@
+"""Looking back in the control room, and floor plans, in Chromium with a real recorder."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from browser_rig import FOYER, MARKET, SMALL, STAIRS, STREET, eventually
+from room_rig import NAMES, OPERATOR, SUPERVISOR, Council, Wall, unlock
+
+pytestmark = pytest.mark.browser
+LOOKS = """
+from overt.control.viewing.models import Look
+answer = [
+    [each.kind, each.cameras, each.ended_at is not None]
+    for each in Look.objects.filter(person__email=EMAIL).order_by("begun_at")
+]
+"""
+
+
+def wait_for_footage(council: Council, seconds: float = 40) -> None:
+    """Wait until so much was recorded since the start."""
+    while time.monotonic() - council.recorder.started_s < seconds:
+        time.sleep(0.2)
+
+
+def test_from_the_wall_thirty_seconds_back(wall: Wall, council: Council) -> None:
+    wait_for_footage(council)
+    wall.signed_in(council, SUPERVISOR)
+    wall.wall(council, f"?camera={STAIRS}&camera={MARKET}")
+    wall.shown(STAIRS, MARKET)
+    wall.page.keyboard.press("1")
+    wall.page.keyboard.press("r")
+    wall.page.wait_for_url("**/review?camera=back-stairs&at=*")
+    look = wall.until_look("tile.kind === 'picture' && look.playing && tile.moment > 0")
+    assert look["tiles"][0]["camera"] == STAIRS
+    wall.until_look(f"tile.moment > {look['tiles'][0]['moment']} + 2")
+    assert wall.violations() == []
+    assert wall.page.evaluate(SMALL) == []
+    expect(wall.page.get_by_role("group", name="Recorded days").get_by_role("button")).to_have_count(31)
+    expect(wall.page.get_by_role("group", name="Recorded days")).to_contain_text("25")
+
+
+def test_further_cameras_from_the_tree_by_keyboard_and_a_clip(wall: Wall, council: Council, tmp_path: Path) -> None:
+    wait_for_footage(council)
+    page = wall.page
+    wall.signed_in(council, SUPERVISOR)
+    page.goto(f"{council.room.origin}/review")
+    expect(page.locator("main")).to_contain_text("Choose a camera to look back at")
+    for words, name in (("market sq", NAMES[MARKET]), ("foyer", NAMES[FOYER])):
+        page.keyboard.press("c")
+        wall.until("() => document.querySelector('overt-camera-tree')?.shadowRoot.activeElement?.id === 'search'")
+        page.keyboard.type(words)
+        page.keyboard.press("Enter")
+        expect(page.locator("overt-review").locator("select option:checked").filter(has_text=name)).to_have_count(1)
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+    wall.until_look("tiles.length === 2 && tiles.every((each) => each.kind === 'picture')")
+    page.keyboard.press("k")
+    page.keyboard.press("ArrowLeft")
+    wall.settled()
+    page.keyboard.press("i")
+    page.keyboard.press("ArrowRight")
+    wall.settled()
+    page.keyboard.press("o")
+    names = []
+    page.on("download", lambda download: names.append((download.suggested_filename, download.path())))
+    wall.button("Save clip")
+    expect(page.locator(".warning")).to_contain_text("Saved:", timeout=30_000)
+    eventually(lambda: len(names) == 2)
+    assert {name.split("_")[0] for name, _ in names} == {"Market-Square", "Library-foyer"}
+    for name, path in names:
+        told = subprocess.run(
+            ["ffprobe", "-v", "error", "-count_frames", "-show_entries",
+             "format=duration,start_time:stream=codec_name,nb_read_frames", "-of", "json", str(path)],
+            capture_output=True, check=True, text=True,
+        )  # fmt: skip
+        assert told.stderr == "", name
+        probe = json.loads(told.stdout)
+        assert 4 < float(probe["format"]["duration"]) < 12, probe
+        assert float(probe["format"].get("start_time", 0)) < 1
+        assert int(probe["streams"][0]["nb_read_frames"]) > 30
+    looks = council.room.run(LOOKS, EMAIL=SUPERVISOR)
+    assert ["clip", sorted([FOYER, MARKET]), True] in looks
+    assert ["opened", [MARKET, FOYER], False] in looks
+
+
+def test_who_may_replay_alone_reaches_ten_minutes(wall: Wall, council: Council) -> None:
+    wait_for_footage(council)
+    wall.signed_in(council, OPERATOR)
+    wall.page.goto(f"{council.room.origin}/review?camera={STREET}")
+    wall.until_look("tile.kind === 'picture'")
+    expect(wall.page.locator("overt-review")).to_contain_text("the last ten minutes are open to you")
+    expect(wall.page.get_by_role("button", name="Save clip")).to_have_count(0)
+    assert council.room.run(LOOKS, EMAIL=OPERATOR) == []
+
+
+def test_while_locked_the_page_says_what_to_do(wall: Wall, council: Council) -> None:
+    council.room.run("from overt.control.viewing import holding\nholding.custody().lock()")
+    try:
+        wall.signed_in(council, SUPERVISOR)
+        wall.page.goto(f"{council.room.origin}/review?camera={MARKET}")
+        expect(wall.page.locator(".warning")).to_contain_text("Recorded footage is locked", timeout=30_000)
+        expect(wall.page.locator("overt-review")).to_contain_text("the last ten minutes are open to you")
+        assert wall.violations() == []
+    finally:
+        unlock(council)
+
+
+def test_an_account_that_is_removed_looks_back_no_more(wall: Wall, council: Council) -> None:
+    wall.expected = ("401", "403", "404", "WebSocket connection")
+    wait_for_footage(council)
+    council.room.run("person('was.here@northshire.example', 'Was Here', 'Supervisor')", PASSWORD="theirs alone, long")
+    wall.signed_in(council, "was.here@northshire.example")
+    wall.page.goto(f"{council.room.origin}/review?camera={MARKET}")
+    wall.until_look("tile.kind === 'picture'")
+    council.room.remove("was.here@northshire.example")
+    expect(wall.page.get_by_role("heading", level=1)).to_have_text("You can see no pictures here now")
+    assert wall.page.locator("video, canvas").count() == 0
+    looks = council.room.run(LOOKS, EMAIL="was.here@northshire.example")
+    assert looks == [["opened", [MARKET], True]]
+
+
+def test_a_floor_plan_is_made_and_shows_live_pictures(wall: Wall, council: Council, tmp_path: Path) -> None:
+    page = wall.page
+    out = io.BytesIO()
+    Image.new("RGB", (800, 600), "white").save(out, "PNG")
+    wall.signed_in(council, "max.manager@northshire.example")
+    page.goto(f"{council.room.origin}/plans")
+    page.get_by_role("link", name="Add a plan of Market Hall").click()
+    page.get_by_label("Name of the plan").fill("Ground floor")
+    page.get_by_label("Picture").set_input_files({"name": "p.png", "mimeType": "image/png", "buffer": out.getvalue()})
+    assert wall.violations() == []
+    wall.button("Add the plan")
+    page.get_by_role("radio", name=f"Place by clicking: {NAMES[MARKET]}").check()
+    page.locator("[data-plan]").click(position={"x": 100, "y": 100})
+    expect(page.locator("[data-said]")).to_contain_text("Market Square placed")
+    page.get_by_role("checkbox", name=f"On the plan: {NAMES[STREET]}").check()
+    group = page.get_by_role("group", name=NAMES[STREET])
+    for label, value in (("From the left", "70"), ("From the top", "30"), ("Looks towards", "90")):
+        group.get_by_label(label).fill(value)
+    assert wall.violations() == []
+    wall.button("Save the plan")
+    pins = page.locator("overt-plan-page .pin")
+    expect(pins).to_have_count(2)
+    assert page.locator("overt-plan-page b").count() == 0
+    pins.first.focus()
+    expect(page.locator("overt-player")).to_have_attribute("state", "live", timeout=30_000)
+    page.get_by_role("button", name=NAMES[STREET]).first.hover()
+    expect(page.locator("overt-player .name")).to_have_text(NAMES[STREET], timeout=30_000)
+    expect(page.locator("overt-player")).to_have_attribute("state", "live", timeout=30_000)
+    assert wall.violations() == []
+    assert page.evaluate(SMALL) == []
+    page.keyboard.press("Escape")
+    expect(page.locator("overt-player")).to_have_count(0)
