@@ -171,6 +171,13 @@ def test_where_nobody_listens_well_known_addresses_are_not_all_tried() -> None:
     assert "refused the connection" in told["errors"][1]
 
 
+def test_a_camera_that_sends_by_udp_alone_is_found() -> None:
+    with simulated(camera("a", transport=["udp"])) as simulator:
+        told = asked(onvif_port=closed_port(), urls=[simulator.url("a")])
+    (stream,) = told["streams"]
+    assert (stream["error"], stream["codec"], stream["picture"] is None) == (None, "h264", False)
+
+
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
