@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from django.conf import settings
@@ -27,6 +28,14 @@ MOST_PER_HOUR: Final = 12
 KEEP: Final = dt.timedelta(days=31)
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """An open incident, and the ids of its conditions."""
+
+    row: Incident
+    conditions: list[int]
+
+
 def speak(now: dt.datetime) -> int:
     """Let every rule that is in use say what it has to say; return how many messages were made.
 
@@ -36,10 +45,14 @@ def speak(now: dt.datetime) -> int:
     rules = list(AlertRule.objects.filter(enabled=True))
     if not rules:
         return 0
-    opened = Incident.objects.filter(over_at=None, rule__enabled=True).prefetch_related("conditions")
-    incidents: dict[int, list[Incident]] = {}
-    for incident in opened:
-        incidents.setdefault(incident.rule_id, []).append(incident)
+    incidents: dict[int, list[_Said]] = {}
+    for incident in Incident.objects.filter(over_at=None, rule__enabled=True):
+        incidents.setdefault(incident.rule_id, []).append(_Said(incident, []))
+    by_id = {each.row.pk: each for rows in incidents.values() for each in rows}
+    links = Incident.conditions.through.objects.filter(incident__over_at=None, incident__rule__enabled=True)
+    for incident_id, condition_id in links.values_list("incident_id", "condition_id"):
+        if incident_id in by_id:
+            by_id[incident_id].conditions.append(condition_id)
     standing = _standing(Condition.objects.filter(until=None))
     return sum(_speak(rule, standing, incidents.get(rule.pk, []), now) for rule in rules)
 
@@ -75,25 +88,29 @@ def prune(now: dt.datetime) -> None:
     Incident.objects.filter(over_at__lt=now - KEEP).delete()
 
 
-def _speak(rule: AlertRule, standing: Sequence[Standing], incidents: Sequence[Incident], now: dt.datetime) -> int:
+def _speak(rule: AlertRule, standing: Sequence[Standing], incidents: Sequence[_Said], now: dt.datetime) -> int:
     by_id = {each.id: each for each in standing}
-    ended = [row for incident in incidents for row in incident.conditions.all() if row.pk not in by_id]
-    before = {each.id: each for each in _standing(ended)}
+    ended = {pk for each in incidents for pk in each.conditions if pk not in by_id}
+    by_id |= {each.id: each for each in _standing(Condition.objects.filter(pk__in=ended))} if ended else {}
     opened = [
         succeeded(
             Open(
-                incident.pk,
-                incident.place,
-                incident.said_at,
-                incident.some_back_at is not None,
-                tuple(by_id.get(row.pk) or before[row.pk] for row in incident.conditions.all()),
+                each.row.pk,
+                each.row.place,
+                each.row.said_at,
+                each.row.some_back_at is not None,
+                tuple(by_id[pk] for pk in each.conditions if pk in by_id),
             ),
             standing,
         )
-        for incident in incidents
+        for each in incidents
     ]
     told = news(terms_of(rule), standing, opened, now)
-    carried = [(row, each) for row, each in zip(incidents, opened, strict=True) if _changed(row, each)]
+    carried = [
+        (said.row, each)
+        for said, each in zip(incidents, opened, strict=True)
+        if set(said.conditions) != {condition.id for condition in each.conditions}
+    ]
     if told and _made_lately(rule, now) >= MOST_PER_HOUR:
         told = []
     if not told and not carried:
@@ -107,10 +124,6 @@ def _speak(rule: AlertRule, standing: Sequence[Standing], incidents: Sequence[In
             zone = timezone.get_default_timezone()
             _queue(rule, wording.message(told, settings.CONTROL.organisation, page_address(), zone), now)
     return 1 if told else 0
-
-
-def _changed(row: Incident, now: Open) -> bool:
-    return {each.pk for each in row.conditions.all()} != {each.id for each in now.conditions}
 
 
 def _note(rule: AlertRule, told: News, now: dt.datetime) -> None:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Final
 
-from overt.control.health.models import UsualBitRate
+from overt.control.health.models import MAX_KEY, UsualBitRate
 from overt.control.health.report import StreamReport
 from overt.control.health.situation import Suspect
 
@@ -16,6 +16,7 @@ MEMORY: Final = 72
 """Samples over which the mean goes: three days."""
 ENOUGH: Final = 24
 """Samples from which on it says something: a day and a night."""
+_FIELDS: Final = ("camera", "bit_rate", "samples", "at", "low_since")
 SHARE: Final = 0.05
 LEAST: Final = 100_000.0
 """Bits a second: a camera that usually sends less is one whose scene is still anyway."""
@@ -33,24 +34,25 @@ def mean_with(bit_rate: float, usual: float, samples: int) -> float:
 
 def watch(streams: Iterable[StreamReport], now: dt.datetime) -> dict[str, Suspect]:
     """Note what main streams send; return those that send far less than usual, and since when."""
-    rows = {row.camera: row for row in UsualBitRate.objects.all()}
+    known = {row[0]: row[1:] for row in UsualBitRate.objects.values_list(*_FIELDS)}
     new: list[UsualBitRate] = []
     changed: list[UsualBitRate] = []
+    suspects: dict[str, Suspect] = {}
     for stream in streams:
-        if stream.state != "recording" or stream.bit_rate <= 0:
+        camera, rate = stream.camera[:MAX_KEY], stream.bit_rate
+        if stream.state != "recording" or rate <= 0:
             continue
-        row = rows.get(stream.camera)
-        if row is None:
-            new.append(UsualBitRate(camera=stream.camera[:63], bit_rate=stream.bit_rate, samples=1, at=now))
+        if camera not in known:
+            new.append(UsualBitRate(camera=camera, bit_rate=rate, samples=1, at=now))
             continue
-        low = is_low(stream.bit_rate, row.bit_rate, row.samples)
-        if low != (row.low_since is not None):
-            row.low_since = now if low else None
-            changed.append(row)
-        elif not low and now - row.at >= EVERY:
-            row.bit_rate = mean_with(stream.bit_rate, row.bit_rate, row.samples)
-            row.samples, row.at = row.samples + 1, now
-            changed.append(row)
+        usual, samples, at, low_since = known[camera]
+        low = is_low(rate, usual, samples)
+        if low:
+            suspects[camera] = Suspect(low_since or now, usual)
+        if low != (low_since is not None):
+            changed.append(UsualBitRate(camera, usual, samples, at, now if low else None))
+        elif not low and now - at >= EVERY:
+            changed.append(UsualBitRate(camera, mean_with(rate, usual, samples), samples + 1, now, None))
     UsualBitRate.objects.bulk_create(new, ignore_conflicts=True)
-    UsualBitRate.objects.bulk_update(changed, ["bit_rate", "samples", "at", "low_since"], batch_size=500)
-    return {row.camera: Suspect(row.low_since, row.bit_rate) for row in rows.values() if row.low_since is not None}
+    UsualBitRate.objects.bulk_update(changed, _FIELDS[1:], batch_size=500)
+    return suspects

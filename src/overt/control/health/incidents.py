@@ -128,6 +128,8 @@ def _of(terms: Terms, incident: Open, now: dt.datetime) -> News | None:
     def say(what: What) -> News:
         return News(what, incident.conditions, incident.place, incident.id)
 
+    if not incident.conditions:
+        return None
     if not remaining:
         return say(What.OVER) if settled else None
     if ended and settled and incident.place and not incident.some_back:

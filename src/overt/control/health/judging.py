@@ -76,20 +76,23 @@ def situation(row: Recorder, report: Report | None, now: dt.datetime) -> Situati
 
 
 def known_cameras() -> dict[str, KnownCamera]:
-    """Return the cameras of the register by their short names; only those at work are due for review."""
+    """Return the cameras of the register by their short names; only those at work are due for review.
+
+    Asked every few seconds, of thousands: so values alone, no rows.
+    """
     hosts = dict(Installation.objects.filter(until=None).values_list("camera__key", "device__host"))
-    at_work = {Camera.State.RECORDING, Camera.State.OFF}
-    return {
-        each.key: KnownCamera(
-            each.key,
-            each.name,
-            each.site.name,
-            recorded=each.state == Camera.State.RECORDING,
-            review_on=each.review_on if each.state in at_work else None,
-            network=network_of(hosts.get(each.key, "")),
-        )
-        for each in Camera.objects.select_related("site")
-    }
+    recording, off = Camera.State.RECORDING.value, Camera.State.OFF.value
+    networks: dict[str, str] = {"": ""}
+    found: dict[str, KnownCamera] = {}
+    for key, name, site, state, review_on in Camera.objects.order_by().values_list(
+        "key", "name", "site__name", "state", "review_on"
+    ):
+        host = hosts.get(key, "")
+        if host not in networks:
+            networks[host] = network_of(host)
+        due = review_on if state in {recording, off} else None
+        found[key] = KnownCamera(key, name, site, state == recording, review_on=due, network=networks[host])
+    return found
 
 
 def network_of(host: str) -> str:

@@ -24,7 +24,7 @@ from overt.ids import MAIN
 
 EARLIEST: Final = dt.date(2020, 1, 1)
 MONTHS: Final = 13
-MAX_SHOWN: Final = 500
+MAX_SHOWN: Final = 200
 """Conditions on one page; a page that says how many more there are says enough."""
 
 

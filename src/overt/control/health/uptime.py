@@ -7,9 +7,13 @@ was not to be recorded does not count; time of which nothing is known (the recor
 from __future__ import annotations
 
 import datetime as dt
+import functools
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
+from operator import itemgetter
 from typing import Final
 
 Span = tuple[dt.datetime, dt.datetime]
@@ -99,9 +103,7 @@ def uptime(
     spans = [(start, min(end, known_until)) for start, end in joined(wanted) if start < known_until]
     holes = joined((start, min(end, known_until)) for start, end in gaps if start < known_until)
     found = []
-    for number in range(days):
-        date = first + dt.timedelta(days=number)
-        day = (_midnight(date, zone), _midnight(date + dt.timedelta(days=1), zone))
+    for date, day in _days(first, days, zone):
         here = list(_within(spans, day))
         missing = [part for span in here for part in _within(holes, span)]
         found.append(Day(date, _seconds(here), _seconds(missing), len(list(_within(holes, day)))))
@@ -121,15 +123,25 @@ def joined(spans: Iterable[Span]) -> list[Span]:
     return found
 
 
-def _within(spans: Iterable[Span], bounds: Span) -> Iterator[Span]:
-    for start, end in spans:
-        cut = max(start, bounds[0]), min(end, bounds[1])
+def _within(spans: Sequence[Span], bounds: Span) -> Iterator[Span]:
+    """Yield the parts of spans inside bounds; spans are in order and apart."""
+    number = max(0, bisect_right(spans, bounds[0], key=itemgetter(0)) - 1)
+    while number < len(spans) and spans[number][0] < bounds[1]:
+        cut = max(spans[number][0], bounds[0]), min(spans[number][1], bounds[1])
         if cut[0] < cut[1]:
             yield cut
+        number += 1
 
 
 def _seconds(spans: Iterable[Span]) -> float:
     return sum((end - start).total_seconds() for start, end in spans)
+
+
+@functools.lru_cache(maxsize=64)
+def _days(first: dt.date, days: int, zone: dt.tzinfo) -> tuple[tuple[dt.date, Span], ...]:
+    """Return days that follow each other, each with its bounds."""
+    dates = [first + dt.timedelta(days=number) for number in range(days + 1)]
+    return tuple((date, (_midnight(date, zone), _midnight(after, zone))) for date, after in pairwise(dates))
 
 
 def _midnight(date: dt.date, zone: dt.tzinfo) -> dt.datetime:
