@@ -12,11 +12,12 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.usersessions.models import UserSession
 from django.core.cache import cache
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
 from control_rig import PASSWORD, browser, code_of, person_with, signed_in
-from overt.control.people import sessions
+from overt.control.people import closing, sessions
 from overt.control.people.actions import Action
 from overt.control.people.models import Person
 from overt.control.people.sessions import SEEN, SINCE
@@ -243,6 +244,19 @@ def test_sessions_of_closed_browsers_are_ended_by_the_clock(ended: list[str]) ->
     assert set(ended) == gone
     assert here.get("/account").status_code == 200
     assert idle.get("/account").status_code == 302
+
+
+def test_a_database_that_is_away_does_not_stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> int:
+        raise OperationalError("the server went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(closing, "end_overdue", away)
+        assert closing.look() == 0
+    client = signed_in(person_with())
+    client.get("/account")
+    UserSession.objects.update(last_seen_at=timezone.now() - timedelta(hours=1))
+    assert closing.look() == 1
 
 
 def test_signing_out_ends_the_session_and_says_so(ended: list[str]) -> None:

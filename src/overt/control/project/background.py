@@ -8,6 +8,7 @@ from typing import Final
 
 from overt.control.estate import assigning
 from overt.control.health import reading, sending
+from overt.control.people import closing
 from overt.control.people.links import nobody_yet, setup_link
 from overt.control.project.reporting import tell
 from overt.control.viewing import holding
@@ -25,6 +26,7 @@ def announce_setup() -> None:
 
 PARTS: Final[tuple[Part, ...]] = (
     ("set-up", announce_setup, lambda: None),
+    ("sessions", closing.start, closing.stop),
     ("assignments", assigning.start, assigning.stop),
     ("grants", holding.start, holding.stop),
     ("facts", reading.start, reading.stop),
