@@ -23,6 +23,14 @@ DATES: Final = ("%Y-%m-%d", "%d/%m/%Y", "%d %B %Y", "%d %b %Y")
 NO_DATE: Final = "Enter a day, such as 31/3/2027."
 
 
+def worded(form: forms.BaseForm) -> None:
+    """Have each field that is left empty say what is wanted, not that it is required."""
+    for field in form.fields.values():
+        verb = "Choose" if isinstance(field, forms.ChoiceField | forms.ModelChoiceField) else "Enter"
+        what = str(field.label or "").removesuffix(" (optional)")
+        field.error_messages["required"] = f"{verb}: {what[:1].lower()}{what[1:]}."
+
+
 def amended(form: forms.BaseForm, **values: str) -> QueryDict:
     """Return what was sent with a form, with other values for some fields."""
     data = QueryDict(mutable=True)
@@ -58,6 +66,7 @@ class SiteForm(forms.ModelForm[Site]):
         )
         if not may_add_groups:
             del self.fields["new_group"]
+        worded(self)
 
     def clean(self) -> dict[str, Any]:
         """Take one group, an existing or a new one."""
@@ -131,6 +140,7 @@ class CameraForm(forms.ModelForm[Camera]):
         )
         if not self.adding:
             del self.fields["key"]
+        worded(self)
 
     def clean_key(self) -> str:
         """Refuse a short name that is no folder's, or was used before."""
@@ -208,6 +218,7 @@ class DeviceForm(forms.Form):
         else:
             self.fields["password"].help_text = "It is kept encrypted, and never shown again."
             del self.fields["forget"]
+        worded(self)
 
     def clean(self) -> dict[str, Any]:
         """Take user and password out of an address that carries them."""

@@ -16,7 +16,7 @@ from overt.contract.assignment import shown_url
 from overt.control.estate import looks
 from overt.control.estate.advice import advice
 from overt.control.estate.camera_pages import by, to_camera
-from overt.control.estate.forms import amended
+from overt.control.estate.forms import amended, worded
 from overt.control.estate.history import ChangedMeanwhileError
 from overt.control.estate.probing import FoundStream, ProbeResult
 from overt.control.estate.register import camera_to_change
@@ -38,6 +38,7 @@ class ChoiceForm(forms.Form):
         """Offer the streams that gave a picture."""
         super().__init__(*args, **named)
         choices = [(str(number), _in_short(number, each)) for number, each in enumerate(found.streams) if each.works]
+        worded(self)
         self.fields["main"].choices = choices  # type: ignore[attr-defined]  # of a choice field
         self.fields["sub"].choices = [*choices, (NO_SUB, "None")]  # type: ignore[attr-defined]
 
@@ -49,7 +50,7 @@ class ChoiceForm(forms.Form):
 
 def _in_short(number: int, stream: FoundStream) -> str:
     size = f", {stream.width:.0f} by {stream.height:.0f}" if stream.width and stream.height else ""
-    return f"Stream {number + 1} ({stream.codec}{size})"
+    return f"Stream {number + 1} ({stream.codec_words}{size})"
 
 
 def facts(stream: FoundStream) -> list[tuple[str, str]]:
@@ -58,13 +59,16 @@ def facts(stream: FoundStream) -> list[tuple[str, str]]:
     size = f"{stream.width:.0f} by {stream.height:.0f} pixels" if stream.width and stream.height else ""
     rows = [
         ("Address", shown_url(stream.url)),
-        ("Codec", f"{stream.codec}{f' ({stream.codecs})' if stream.codecs else ''}"),
+        ("Codec", f"{stream.codec_words}{f' ({stream.codecs})' if stream.codecs else ''}"),
         ("Size", size),
         ("Frames a second", f"{stream.fps:.3g}" if stream.fps is not None else ""),
         ("Keyframe every", f"{stream.gop_s:.3g} s{' or more' if stream.gop_is_least else ''}" if stream.gop_s else ""),
         ("Bit rate", f"{stream.bitrate_bps / 1000:,.0f} kb/s" if stream.bitrate_bps is not None else ""),
         ("Sound", stream.audio or "none"),
-        ("Clock against this machine's", f"{offset:+.1f} s" if offset is not None else "not told"),
+        (
+            "Clock against this machine's",
+            f"{offset:+.1f} s".replace("-0.0", "+0.0") if offset is not None else "not told",
+        ),
     ]
     return [(words, value or "not known") for words, value in rows]
 
@@ -108,7 +112,7 @@ def look(request: Asked, camera: UUID, look: UUID) -> HttpResponse:
             "error": each.error,
             "facts": facts(each),
             "picture": reverse("estate:look-picture", args=[camera, look, number]) if each.picture else "",
-            "codec": each.codec,
+            "codec": each.codec_words,
         }
         for number, each in enumerate(found.streams)
     ]

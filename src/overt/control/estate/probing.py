@@ -104,6 +104,11 @@ class FoundStream(BaseModel):
     error: Sentence = ""
 
     @property
+    def codec_words(self) -> str:
+        """The codec as people write it."""
+        return {"h264": "H.264", "h265": "H.265", "mjpeg": "Motion JPEG"}.get(self.family, self.codec)
+
+    @property
     def works(self) -> bool:
         """Whether pictures came."""
         return not self.error and bool(self.codec)
@@ -130,7 +135,7 @@ class FoundStream(BaseModel):
     def to_input(self, kind: str) -> StreamInput:
         """Return it as a stream that is to be used."""
         width, height = (int(each) if each and 0 < each < 2**31 else None for each in (self.width, self.height))
-        return StreamInput(kind, self.url, self.codec[:40], width, height, self.fps)
+        return StreamInput(kind, self.url, self.codec_words[:40], width, height, self.fps)
 
 
 class ProbeResult(BaseModel):

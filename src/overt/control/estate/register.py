@@ -9,8 +9,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from overt.control.estate.history import label_of
-from overt.control.estate.models import WANTED, Camera, Installation, Site
+from overt.control.estate.models import Camera, Installation, Site
 from overt.control.people.actions import Action
 from overt.control.people.models import SiteGroup
 from overt.control.people.rights import Rights, require
@@ -40,6 +39,14 @@ SORTS: Final[dict[str, tuple[str, ...]]] = {
     "name": ("name", "key"),
     "review": ("review_on", "name", "key"),
 }
+LACKS: Final[dict[str, str]] = {
+    "purpose": "no purpose",
+    "legal_basis": "no legal basis",
+    "owner": "no owner",
+    "review_on": "no day of review",
+    "retention_reason": "no reason for retention",
+}
+"""Fields that a camera wants, and what is said where one is empty."""
 NOT_HERE: Final = "There is no such camera, or you may not know of it."
 
 
@@ -166,8 +173,7 @@ def wanting_of(camera: Camera, today: dt.date) -> list[str]:
     """Say in a word or two each what a camera lacks or is late with; of a camera that is retired, nothing."""
     if camera.state == Camera.State.RETIRED:
         return []
-    lacks = [label_of(name).lower() for name in WANTED if not getattr(camera, name)]
-    said = [f"no {name}" for name in lacks]
+    said = [words for name, words in LACKS.items() if not getattr(camera, name)]
     if camera.review_on is not None and camera.review_on < today:
         said.append("review overdue")
     return said
