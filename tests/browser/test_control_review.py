@@ -139,10 +139,10 @@ def test_a_floor_plan_is_made_and_shows_live_pictures(wall: Wall, council: Counc
     page.get_by_label("Picture").set_input_files({"name": "p.png", "mimeType": "image/png", "buffer": out.getvalue()})
     assert wall.violations() == []
     wall.button("Add the plan")
-    page.get_by_role("radio", name=f"Place by clicking: {NAMES[MARKET]}").check()
+    page.get_by_role("radio", name=f"{NAMES[MARKET]}: Place by clicking").check()
     page.locator("[data-plan]").click(position={"x": 100, "y": 100})
     expect(page.locator("[data-said]")).to_contain_text("Market Square placed")
-    page.get_by_role("checkbox", name=f"On the plan: {NAMES[STREET]}").check()
+    page.get_by_role("checkbox", name=f"{NAMES[STREET]}: On the plan").check()
     group = page.get_by_role("group", name=NAMES[STREET])
     for label, value in (("From the left", "70"), ("From the top", "30"), ("Looks towards", "90")):
         group.get_by_label(label).fill(value)

@@ -47,7 +47,7 @@ export class OvertReviewPage extends RoomPage {
     super.connectedCallback();
     keys.add({
       title: "This page",
-      active: () => this.#review !== null,
+      active: () => this.catalogue !== undefined,
       shortcuts: [
         { key: "c", words: "Find a camera", label: "C", run: () => void this.#find() },
         { key: "w", words: "Live wall", label: "W", run: () => location.assign("/wall") },
@@ -170,9 +170,8 @@ export class OvertReviewPage extends RoomPage {
     if (instead !== undefined) return instead;
     const catalogue = this.catalogue as Catalogue;
     return html`
-      ${this.notices(session)}
-      ${this.saving === "" ? nothing : html`<p class="warning">${this.saving}
-        <button type="button" @click=${() => (this.saving = "")}>Hide this message</button></p>`}
+      ${this.notices(session, this.saving === "" ? nothing : html`<p class="warning">${this.saving}
+        <button type="button" @click=${() => (this.saving = "")}>Hide this message</button></p>`)}
       <div class="room ${this.tree ? "with-tree" : ""}">
         ${this.tree
           ? html`<aside aria-label="Cameras"><overt-camera-tree .chosen=${this.chosen}

@@ -114,12 +114,16 @@ export abstract class RoomPage extends PicturePage {
     return undefined;
   }
 
-  protected notices(session: Session | undefined): TemplateResult {
-    return html`${session === undefined ? nothing : this.warnings(session)}
+  /** What there is to be said; `more`: of the page itself. */
+  protected notices(session: Session | undefined, more: unknown = nothing): TemplateResult {
+    return html`<section aria-label="Notices">
+      ${session === undefined ? nothing : this.warnings(session)}
       ${this.failure === "" ? nothing : html`<p class="warning">${this.failure}</p>`}
       ${this.refused.length === 0
         ? nothing
         : html`<div class="warning">${this.refused.map((words) => html`<span>${words}</span> `)}
-            <button type="button" @click=${() => (this.refused = [])}>Hide this message</button></div>`}`;
+            <button type="button" @click=${() => (this.refused = [])}>Hide this message</button></div>`}
+      ${more}
+    </section>`;
   }
 }
