@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from health_rig import NOW, at
-from overt.control.health.incidents import News, Open, Standing, Terms, What, news, succeeded
+from overt.control.health.incidents import News, Open, Standing, Terms, What, by_trouble, news, succeeded
 from overt.control.health.severity import Severity
 from overt.control.health.wording import MAX_NAMED, MAX_NEWS, headline, message, trial
 
@@ -37,7 +37,7 @@ def lost(
 
 
 def told(standing: list[Standing], incidents: list[Open] | None = None, terms: Terms = TERMS) -> list[News]:
-    return news(terms, standing, [succeeded(each, standing) for each in incidents or []], NOW)
+    return news(terms, standing, [succeeded(each, by_trouble(standing)) for each in incidents or []], NOW)
 
 
 def said(*conditions: Standing, place: str = "", some_back: bool = False, ago: float = 600) -> Open:

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from overt.control.estate.models import Camera
 from overt.control.health import wording
-from overt.control.health.incidents import News, Open, Standing, Terms, What, news, succeeded
+from overt.control.health.incidents import News, Open, Standing, Terms, What, by_trouble, news, succeeded
 from overt.control.health.models import AlertRule, Condition, Incident, Message
 from overt.control.health.severity import Severity
 
@@ -90,6 +90,7 @@ def prune(now: dt.datetime) -> None:
 
 def _speak(rule: AlertRule, standing: Sequence[Standing], incidents: Sequence[_Said], now: dt.datetime) -> int:
     by_id = {each.id: each for each in standing}
+    troubles = by_trouble(standing)
     ended = {pk for each in incidents for pk in each.conditions if pk not in by_id}
     by_id |= {each.id: each for each in _standing(Condition.objects.filter(pk__in=ended))} if ended else {}
     opened = [
@@ -101,7 +102,7 @@ def _speak(rule: AlertRule, standing: Sequence[Standing], incidents: Sequence[_S
                 each.row.some_back_at is not None,
                 tuple(by_id[pk] for pk in each.conditions if pk in by_id),
             ),
-            standing,
+            troubles,
         )
         for each in incidents
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -104,9 +104,13 @@ class News:
         return tuple(each for each in self.conditions if each.until is None)
 
 
-def succeeded(incident: Open, standing: Iterable[Standing]) -> Open:
+def by_trouble(standing: Iterable[Standing]) -> dict[tuple[str, str], Standing]:
+    """Return what stands by the trouble that it is."""
+    return {each.trouble: each for each in standing}
+
+
+def succeeded(incident: Open, now: Mapping[tuple[str, str], Standing]) -> Open:
     """Return the incident with conditions that are over replaced by those that carry on the same trouble."""
-    now = {each.trouble: each for each in standing}
     followed = (now.get(each.trouble, each) if each.until is not None else each for each in incident.conditions)
     unique = {each.id: each for each in followed}
     return Open(incident.id, incident.place, incident.said_at, incident.some_back, tuple(unique.values()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import io
 from typing import Any, Final
 from uuid import UUID
 
@@ -104,15 +105,16 @@ def uptime_csv(request: Asked) -> HttpResponse:
     month = overview.month_of(request.GET.get("month", ""))
     cameras = list(_chosen(request, request.GET.get("site", "")))
     found = overview.uptimes(cameras, month, overview.days_of(month), timezone.now())
-    answer = HttpResponse(content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="uptime-{month:%Y-%m}.csv"'
-    writer = csv.writer(answer)
+    lines = io.StringIO()
+    writer = csv.writer(lines)
     writer.writerow(["site", "camera", "short name", "day", "recorded", "hours wanted", "hours missing", "gaps"])
     for each in cameras:
         for day in found[each.key].days:
             hours = f"{day.wanted_s / 3600:.4f}", f"{day.missing_s / 3600:.4f}"
             place = _cell(each.site.name), _cell(each.name), each.key
             writer.writerow([*place, day.date.isoformat(), DAY_WORDS[day.state], *hours, day.gaps])
+    answer = HttpResponse(lines.getvalue(), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="uptime-{month:%Y-%m}.csv"'
     return answer
 
 

@@ -104,9 +104,9 @@ def uptime(
     holes = joined((start, min(end, known_until)) for start, end in gaps if start < known_until)
     found = []
     for date, day in _days(first, days, zone):
-        here = list(_within(spans, day))
-        missing = [part for span in here for part in _within(holes, span)]
-        found.append(Day(date, _seconds(here), _seconds(missing), len(list(_within(holes, day)))))
+        here, holes_here = list(_within(spans, day)), list(_within(holes, day))
+        missing = [part for span in here for part in _within(holes_here, span)] if holes_here else []
+        found.append(Day(date, _seconds(here), _seconds(missing), len(holes_here)))
     return Uptime(tuple(found))
 
 
