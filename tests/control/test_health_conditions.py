@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from health_rig import NOW, at, report, stream
 from overt.contract.fact import DISK_STATES, STREAM_STATES
-from overt.control.health import kinds
-from overt.control.health import situation as situation_module
+from overt.control.health import kinds, plain_text
 from overt.control.health.conditions import find
 from overt.control.health.disks import Outlook, Sample, outlook
+from overt.control.health.plain_text import plain
 from overt.control.health.severity import Severity
 from overt.control.health.situation import (
     Certificate,
@@ -26,7 +26,6 @@ from overt.control.health.situation import (
     Situation,
     Step,
     Suspect,
-    plain,
 )
 
 MARKET = KnownCamera("market", "Market entrance", "Market Hall", recorded=True)
@@ -275,7 +274,7 @@ def test_each_thing_is_said_once_on_one_line_and_the_same_again(
     for each in found:
         assert each.kind.name in kinds.KINDS
         assert "\n" not in each.title + each.words
-        assert not situation_module._UNSEEN.search(each.title + each.words)
+        assert not plain_text._UNSEEN.search(each.title + each.words)
         assert len(each.title) <= 400
         assert len(each.words) <= 2000
 

@@ -212,6 +212,36 @@ def test_a_database_that_is_locked_loses_nothing(monkeypatch: pytest.MonkeyPatch
     assert (Gap.objects.count(), Recorder.objects.get().cursor) == (1, 1)
 
 
+def test_a_fact_that_cannot_be_learned_keeps_no_other_from_being_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    learn_gap = learning._gap
+
+    def faulty(camera: str, name: str, data: Any) -> None:
+        if camera == "c2":
+            raise ValueError("a fault")
+        learn_gap(camera, name, data)
+
+    monkeypatch.setattr(learning, "_gap", faulty)
+    Reading(Recording(*(opened(number, -number, f"c{number}") for number in range(1, 6)))).round()  # type: ignore[arg-type]
+    assert set(Gap.objects.values_list("camera", flat=True)) == {"c1", "c3", "c4", "c5"}
+    assert Recorder.objects.get().cursor == 5
+
+
+def test_no_reason_that_a_camera_gives_keeps_facts_from_being_learned() -> None:
+    nasty = "a\x00b\ud800\u202e" + "x" * 5000
+    recorder = Recording(
+        fact(GapOpened("camera", nasty, ns(at(-60))), 1, 0, "market"),
+        fact(StreamStateChanged("recording", "refused", nasty), 2, 0, "market"),
+        fact(WorkerRestarted(0, nasty, 1), 3),
+        fact(AssignmentRefused(1, "x", nasty), 4),
+    )
+    Reading(recorder).round()  # type: ignore[arg-type]
+    assert Recorder.objects.get().cursor == 4
+    assert Gap.objects.get().reason.startswith("a b")
+    assert len(StreamNow.objects.get().reason) <= 1000
+    judging.judge("local", report(stream(reason=nasty, state="refused"), troubles=[nasty]), at(0))
+    assert ("camera-refused", "camera:market") in standing()
+
+
 def test_a_recorder_that_goes_away_is_said_since_when_and_to_be_back() -> None:
     recorder = Recording()
     reading = Reading(recorder)  # type: ignore[arg-type]

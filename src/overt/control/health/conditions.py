@@ -12,9 +12,10 @@ from typing import Final
 from overt.control.health import kinds
 from overt.control.health.disks import Outlook
 from overt.control.health.kinds import Kind
+from overt.control.health.plain_text import plain
 from overt.control.health.report import DiskReport, StreamReport
 from overt.control.health.severity import Severity
-from overt.control.health.situation import Found, Situation, plain
+from overt.control.health.situation import Found, Situation
 from overt.ids import MAIN
 
 LOST_AFTER_S: Final = 15.0

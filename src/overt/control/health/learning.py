@@ -22,6 +22,7 @@ from overt.contract.fact import (
     ClockStepped,
     DiskStateChanged,
     Fact,
+    FactData,
     FactsLost,
     FootageDeleted,
     GapClosed,
@@ -30,7 +31,9 @@ from overt.contract.fact import (
     WorkerRestarted,
 )
 from overt.control.health.models import MAX_REASON, Assigned, Deletion, Event, Gap, Recorder, StreamNow
+from overt.control.health.plain_text import plain
 from overt.errors import InvalidError
+from overt.ids import NAME_PATTERN
 
 KEEP_GAPS: Final = dt.timedelta(days=400)
 """Gaps and assignments: uptime can be asked for thirteen months back."""
@@ -99,7 +102,7 @@ def _learn_one(recorder: Recorder, fact: Fact) -> None:
         if isinstance(data, GapOpened | GapClosed):
             _gap(camera, stream, data)
         elif isinstance(data, StreamStateChanged):
-            values = {"state": data.state, "reason": data.reason[:MAX_REASON], "since": at}
+            values = {"state": data.state, "reason": plain(data.reason, MAX_REASON), "since": at}
             StreamNow.objects.update_or_create(camera=camera, stream=stream, defaults=values)
         elif isinstance(data, FootageDeleted):
             _deleted(camera, at, fact.sequence, data)
@@ -107,16 +110,22 @@ def _learn_one(recorder: Recorder, fact: Fact) -> None:
         recorder.refused_at, recorder.refused_reason = None, ""
         _assigned(at, data)
     elif isinstance(data, AssignmentRefused):
-        recorder.refused_at, recorder.refused_reason = at, data.reason[:MAX_REASON]
+        recorder.refused_at, recorder.refused_reason = at, plain(data.reason, MAX_REASON)
     if isinstance(data, _REMEMBERED):
-        Event.objects.get_or_create(id=fact.id, defaults={"kind": fact.kind, "at": at, "data": asdict(data)})
+        Event.objects.get_or_create(id=fact.id, defaults={"kind": fact.kind, "at": at, "data": _kept(data)})
+
+
+def _kept(data: FactData) -> dict[str, Any]:
+    """Return what is kept of a fact that is remembered as it came; no database takes every character."""
+    values = asdict(data)
+    return {name: plain(value, MAX_REASON) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def _gap(camera: str, stream: str, data: GapOpened | GapClosed) -> None:
     start = moment_of(data.start_ns)
     # A recorder that was killed inside a gap begins another; only the last one of a stream can still be open.
     Gap.objects.filter(camera=camera, stream=stream, end=None, start__lt=start).update(end=start)
-    values: dict[str, Any] = {"cause": data.cause, "reason": data.reason[:MAX_REASON]}
+    values: dict[str, Any] = {"cause": data.cause, "reason": plain(data.reason, MAX_REASON)}
     if isinstance(data, GapClosed):
         values["end"] = moment_of(data.end_ns)
     Gap.objects.update_or_create(camera=camera, stream=stream, start=start, defaults=values)
@@ -137,7 +146,7 @@ def _deleted(camera: str, at: dt.datetime, sequence: int, data: FootageDeleted) 
 
 def _assigned(at: dt.datetime, data: AssignmentApplied) -> None:
     open_now = set(Assigned.objects.filter(until=None).values_list("camera", flat=True))
-    started = set(data.started)
+    started = {name for name in data.started if NAME_PATTERN.fullmatch(name)}
     if started & open_now:
         # A recorder that has just begun names all its cameras: the others are not recorded any more.
         _end(open_now - started, at)

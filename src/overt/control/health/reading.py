@@ -10,16 +10,19 @@ import datetime as dt
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections
 from django.utils import timezone
 
+from overt.contract.fact import Fact
 from overt.contract.socket_client import SocketClient
 from overt.control.estate.models import RECORDER_NAME
 from overt.control.health import judging, learning
 from overt.control.health.models import MAX_REASON, Recorder
+from overt.control.health.plain_text import plain
 from overt.control.health.report import Report, read_report
 from overt.errors import OvertError
 
@@ -74,7 +77,7 @@ class Reading:
         except OvertError as error:
             if row.away_since is None:
                 _LOG.warning("the recorder does not answer: %s", error)
-                Recorder.objects.filter(pk=row.pk).update(away_since=now, away_reason=str(error)[:MAX_REASON])
+                Recorder.objects.filter(pk=row.pk).update(away_since=now, away_reason=plain(str(error), MAX_REASON))
             return None
         if row.away_since is not None:
             _LOG.info("the recorder answers again, after %s", now - row.away_since)
@@ -89,9 +92,28 @@ class Reading:
             except OvertError as error:
                 _LOG.warning("facts cannot be read now: %s", error)
                 return
-            if following <= cursor or not learning.learn(self._name, cursor, facts, following):
+            if following <= cursor or not self._take(cursor, facts, following):
                 return
             cursor = following
+
+    def _take(self, cursor: int, facts: Sequence[Fact], following: int) -> bool:
+        """Learn a batch; a fact that cannot be learned is passed over aloud, and keeps no other from being learned."""
+        try:
+            return learning.learn(self._name, cursor, facts, following)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:  # noqa: BLE001 - one by one it will show which it is
+            _LOG.exception("facts after %d cannot be learned together; they are tried one by one", cursor)
+        for fact in facts:
+            try:
+                learning.learn(self._name, cursor, [fact], fact.sequence)
+            except (OperationalError, InterfaceError):
+                raise
+            except Exception:  # noqa: BLE001 - as above
+                _LOG.exception("fact %d (%s) is passed over", fact.sequence, fact.kind)
+                learning.learn(self._name, cursor, [], fact.sequence)
+            cursor = fact.sequence
+        return learning.learn(self._name, cursor, [], following)
 
     def _prune(self, now: dt.datetime) -> None:
         if self._pruned_at is None or time.monotonic() - self._pruned_at >= PRUNE_EVERY_S:

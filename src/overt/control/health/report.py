@@ -9,14 +9,17 @@ import datetime as dt
 from collections import Counter
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from overt.contract.fact import DiskState, StreamState
+from overt.control.health.plain_text import plain
 from overt.errors import UnavailableError
 from overt.ids import MAIN
 
+MAX_TEXT: Final = 2000
 _READ: Final = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-Text = Annotated[str, Field(max_length=20_000)]
+Text = Annotated[str, AfterValidator(lambda text: plain(text, MAX_TEXT))]
+"""On one line, without what a database or a page cannot take."""
 
 
 class StreamReport(BaseModel):

@@ -20,7 +20,7 @@ from django.utils import timezone
 from overt.control.health import alerting
 from overt.control.health.channels import Letter, channel_named
 from overt.control.health.models import MAX_REASON, AlertRule, Message
-from overt.control.health.situation import plain
+from overt.control.health.plain_text import plain
 from overt.control.secrets import credentials_cipher
 from overt.errors import CorruptError, OvertError
 

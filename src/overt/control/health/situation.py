@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from overt.control.health.disks import Outlook
 from overt.control.health.kinds import Kind
 from overt.control.health.report import Report
 from overt.control.health.severity import Severity
-
-MAX_SAID: Final = 300
-"""Characters of what a recorder or a camera says."""
-_UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +129,3 @@ class Situation:
     suspects: Mapping[str, Suspect] = field(default_factory=dict)
     """Cameras that send far less than they usually do."""
     certificates: Sequence[Certificate] = ()
-
-
-def plain(text: str, limit: int = MAX_SAID) -> str:
-    """Return a text from outside on one line, without what cannot be seen, and not too long."""
-    line = " ".join(_UNSEEN.sub(" ", text).split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from overt.control.health.incidents import News, Standing, What
 from overt.control.health.kinds import KINDS
+from overt.control.health.plain_text import plain
 from overt.control.health.severity import SEVERITY_WORDS
-from overt.control.health.situation import plain
 
 MAX_SUBJECT: Final = 180
 MAX_NAMED: Final = 10
