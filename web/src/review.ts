@@ -9,17 +9,17 @@ import { LitElement, html, nothing, type PropertyValues } from "lit";
 import { announce } from "./announce.ts";
 import { nameOf } from "./camera-names.ts";
 import { Day } from "./day.ts";
-import { keys, type Shortcut } from "./keys.ts";
+import { keys } from "./keys.ts";
 import { RING_NOTE, lookAt, nearestTo, renew, type LookedAt, type Situation } from "./looked-at.ts";
-import { Playback, SPEEDS } from "./playback.ts";
+import { Playback } from "./playback.ts";
 import { RecordedDays } from "./recorded-days.ts";
 import type { RecordedPlayer } from "./recorded.ts";
+import { daysOf, shortcutsOf, toolsOf, transportOf, type ReviewActions } from "./review-controls.ts";
 import type { OvertReviewTile } from "./review-tile.ts";
 import "./review-tile.ts";
 import { reviewStyles } from "./review-styles.ts";
 import type { CameraInfo, Session, SessionInfo } from "./session.ts";
 import { savePicture } from "./snapshot.ts";
-import { NO_DECODER, canDecode } from "./stills.ts";
 import type { OvertTimeline } from "./timeline.ts";
 import "./timeline.ts";
 import type { Lane } from "./timeline-view.ts";
@@ -160,7 +160,7 @@ export class OvertReview extends LitElement {
     this.#noKeys = keys.add({
       title: "Looking back",
       active: () => this.isConnected && this.checkVisibility(),
-      shortcuts: this.#shortcuts(),
+      shortcuts: shortcutsOf(this.#actions),
     });
     this.#frame = requestAnimationFrame(() => this.#tick());
   }
@@ -416,7 +416,7 @@ export class OvertReview extends LitElement {
             @choose=${(event: CustomEvent<{ camera: string }>) => this.#choose(i, event.detail.camera)}></overt-review-tile>`,
         )}
       </div>
-      ${this.#renderTransport(day)}
+      ${transportOf(day, this.at, this.#playback?.clock, this.#actions)}
       <overt-timeline .day=${day} .lanes=${this.lanes} .at=${this.at} .now=${this.#nowOnDay()}
         .markIn=${this.markIn} .markOut=${this.markOut}
         @scrub=${(event: CustomEvent<{ at: number }>) => this.#scrub(event.detail.at)}
@@ -425,21 +425,30 @@ export class OvertReview extends LitElement {
     `;
   }
 
+  /** What buttons and keys do. */
+  readonly #actions: ReviewActions = {
+    toggle: () => this.#playback?.toggle(),
+    play: (rate) => this.#playback?.play(rate),
+    shuttle: (direction) => this.#playback?.shuttle(direction),
+    pause: () => this.#playback?.pause(),
+    by: (seconds) => this.#by(seconds),
+    step: (direction) => this.#step(direction),
+    showGap: (direction) => this.#timeline?.showGap(direction),
+    zoom: (factor) => this.#timeline?.zoom(factor),
+    mark: (what) => this.#mark(what),
+    snapshot: () => void this.#snapshot(),
+    goToDay: (date) => this.#goToDay(date),
+    clip: () => this.#clip(),
+  };
+
   #renderDay(day: Day) {
     const today = Day.containing(this.session?.nowUs ?? 0, day.timeZone);
+    const offered = (this.opener === undefined ? this.cameras : this.#chosen).length;
     return html`<div class="row">
-      <div class="group">
-        <button type="button" aria-label="Day before" title="Day before" @click=${() => this.#goToDay(day.plus(-1).date)}>‹</button>
-        <label for="date">Day</label>
-        <input id="date" type="date" .value=${day.date} max=${today.date}
-          @change=${(event: Event) => this.#goToDay((event.currentTarget as HTMLInputElement).value)} />
-        <button type="button" aria-label="Day after" title="Day after" ?disabled=${day.date >= today.date}
-          @click=${() => this.#goToDay(day.plus(1).date)}>›</button>
-        <button type="button" @click=${() => this.#goToDay(today.date)}>Today</button>
-      </div>
+      ${daysOf(day, today, this.#actions)}
       ${this.#days?.render(day, (date) => this.#goToDay(date)) ?? nothing}
       <div class="group spacer" role="group" aria-label="Number of pictures">
-        ${LAYOUTS.filter((_, i) => i === 0 || (LAYOUTS[i - 1] ?? 0) < (this.opener === undefined ? this.cameras : this.#chosen).length).map(
+        ${LAYOUTS.filter((_, i) => i === 0 || (LAYOUTS[i - 1] ?? 0) < offered).map(
           (layout) => html`<button type="button" aria-pressed=${layout === this.layout}
             aria-label=${layout === 1 ? "1 picture" : `${layout} pictures`}
             @click=${() => this.#relayout(layout)}>${layout}</button>`,
@@ -449,69 +458,9 @@ export class OvertReview extends LitElement {
     </div>`;
   }
 
-  #renderTransport(day: Day) {
-    const clock = this.#playback?.clock;
-    const playing = clock?.playing ?? false;
-    const decodes = canDecode();
-    return html`<div class="row">
-      <span class="now">${day.label(this.at)}</span>
-      <div class="group">
-        <button type="button" @click=${() => this.#by(-5)} aria-label="−5 s: back 5 seconds" title="Back 5 seconds (←)">−5 s</button>
-        <button type="button" @click=${() => this.#step(-1)} aria-label="Previous frame" title="Previous frame ( , )"
-          ?disabled=${!decodes}>◂|</button>
-        <button type="button" class="play" @click=${() => this.#playback?.toggle()} title="Play or pause (Space)">
-          ${playing ? "Pause" : "Play"}</button>
-        <button type="button" @click=${() => this.#step(1)} aria-label="Next frame" title="Next frame ( . )"
-          ?disabled=${!decodes}>|▸</button>
-        <button type="button" @click=${() => this.#by(5)} aria-label="+5 s: on 5 seconds" title="On 5 seconds (→)">+5 s</button>
-      </div>
-      <div class="group" role="group" aria-label="Speed">
-        ${SPEEDS.map(
-          (speed) => html`<button type="button" aria-pressed=${clock?.rate === speed}
-            aria-label=${speed < 0 ? `Backwards ${-speed} times` : `${speed} times`}
-            ?disabled=${!decodes && speed < 0} title=${!decodes && speed < 0 ? NO_DECODER : nothing}
-            @click=${() => this.#playback?.play(speed)}>${speed < 0 ? `−${-speed}` : speed}×</button>`,
-        )}
-      </div>
-    </div>`;
-  }
-
-  /** Marks and what is done with a picture; they stand with the timeline's own buttons. */
   #renderTools(day: Day) {
-    const label = (at: number | undefined) => (at === undefined ? "" : ` ${day.label(at)}`);
-    return html`<div class="group" slot="tools">
-        <button type="button" @click=${() => this.#mark("in")} title="Mark the beginning (I)">In${label(this.markIn)}</button>
-        <button type="button" @click=${() => this.#mark("out")} title="Mark the end (O)">Out${label(this.markOut)}</button>
-        ${this.markIn === undefined && this.markOut === undefined
-          ? nothing
-          : html`<button type="button" @click=${() => this.#mark("clear")}>Clear marks</button>`}
-        <button type="button" @click=${() => void this.#snapshot()} title="Picture as a file (S)">Snapshot</button>
-        ${this.#chosen.some((each) => this.exporting.has(each))
-          ? html`<button type="button" ?disabled=${this.markIn === undefined || this.markOut === undefined}
-              title="Mark the beginning (I) and the end (O) first" @click=${() => this.#clip(day)}>Save clip</button>`
-          : nothing}
-      </div>`;
-  }
-
-  #shortcuts(): Shortcut[] {
-    const run = (key: string, words: string, action: (event: KeyboardEvent) => void, label?: string): Shortcut =>
-      label === undefined ? { key, words, run: action } : { key, words, label, run: action };
-    return [
-      run(" ", "Play or pause", () => this.#playback?.toggle(), "Space"),
-      run("j", "Play backwards; again: faster", () => this.#playback?.shuttle(-1), "J"),
-      run("k", "Pause", () => this.#playback?.pause(), "K"),
-      run("l", "Play; again: faster", () => this.#playback?.shuttle(1), "L"),
-      run(",", "Previous frame", () => this.#step(-1)),
-      run(".", "Next frame", () => this.#step(1)),
-      run("ArrowLeft", "Back 5 seconds (with Shift: a minute)", (event) => this.#by(event.shiftKey ? -60 : -5), "←"),
-      run("ArrowRight", "On 5 seconds (with Shift: a minute)", (event) => this.#by(event.shiftKey ? 60 : 5), "→"),
-      run("g", "Next gap (with Shift: previous)", (event) => this.#timeline?.showGap(event.shiftKey ? -1 : 1), "G"),
-      run("i", "Mark the beginning", () => this.#mark("in"), "I"),
-      run("o", "Mark the end", () => this.#mark("out"), "O"),
-      run("s", "Picture as a file", () => void this.#snapshot(), "S"),
-      run("+", "Zoom in", () => this.#timeline?.zoom(2)),
-      run("-", "Zoom out", () => this.#timeline?.zoom(0.5)),
-    ];
+    const mayClip = this.#chosen.some((each) => this.exporting.has(each));
+    return toolsOf(day, { in: this.markIn, out: this.markOut }, mayClip, this.#actions);
   }
 
   get #timeline(): OvertTimeline | null {
@@ -585,8 +534,9 @@ export class OvertReview extends LitElement {
     announce(what === "clear" ? "Marks cleared." : `Marked ${what} at ${day.label(at)}.`, "mark");
   }
 
-  #clip(day: Day): void {
-    if (this.markIn === undefined || this.markOut === undefined) return;
+  #clip(): void {
+    const { day } = this;
+    if (day === undefined || this.markIn === undefined || this.markOut === undefined) return;
     const cameras = this.#chosen.filter((each) => this.exporting.has(each));
     const detail: ClipRequest = { cameras, fromUs: day.utcUsAt(this.markIn), toUs: day.utcUsAt(this.markOut) };
     this.dispatchEvent(new CustomEvent("overt-clip", { detail, bubbles: true, composed: true }));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The picture of a stream that was looked at: one keyframe, which the browser decodes, or words where it cannot.
 
-class Keyframe extends HTMLElement {
+class StreamKeyframe extends HTMLElement {
   connectedCallback(): void {
     const video = this.querySelector("video");
     const words = this.querySelector("p");
@@ -19,4 +19,4 @@ class Keyframe extends HTMLElement {
   }
 }
 
-customElements.define("overt-keyframe", Keyframe);
+customElements.define("overt-keyframe", StreamKeyframe);

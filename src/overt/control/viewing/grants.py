@@ -372,8 +372,6 @@ class Holder:
             self._freshened_ns = now_ns
         now_s = self._clock.utc_ns() // SECOND
         for each in held:
-            if each.over:
-                continue
             with each.turn:
                 if each.over or not each.token:
                     continue

@@ -51,7 +51,8 @@ def save_layout(person: Person, rights: Rights, asked: NewLayout) -> Layout:
         msg = "A camera stands once in a layout."
         raise InvalidError(msg)
     values = {"group": _group(rights, asked.group), "tiles": asked.tiles, "cells": list(asked.cells)}
-    return _kept(Layout.objects.filter(owner=person), lambda: _save(Layout, person, asked.name, values))
+    made: Layout = _kept(Layout.objects.filter(owner=person), lambda: _save(Layout, person, asked.name, values))
+    return made
 
 
 def save_tour(person: Person, rights: Rights, asked: NewTour) -> Tour:
@@ -70,7 +71,7 @@ def save_tour(person: Person, rights: Rights, asked: NewTour) -> Tour:
             raise InvalidError(msg)
 
     def save() -> Tour:
-        tour = _save(Tour, person, asked.name, {"group": group})
+        tour: Tour = _save(Tour, person, asked.name, {"group": group})
         tour.steps.all().delete()
         TourStep.objects.bulk_create(
             TourStep(tour=tour, layout_id=step.layout, position=at, seconds=step.seconds)
@@ -78,7 +79,8 @@ def save_tour(person: Person, rights: Rights, asked: NewTour) -> Tour:
         )
         return tour
 
-    return _kept(Tour.objects.filter(owner=person), save)
+    made: Tour = _kept(Tour.objects.filter(owner=person), save)
+    return made
 
 
 def remove_layout(person: Person, layout: int) -> None:

@@ -119,7 +119,7 @@ def add(request: HttpRequest, site: int) -> HttpResponse:
 def change(request: HttpRequest, plan: UUID) -> HttpResponse:
     """Put cameras on a plan."""
     found = plans.plan_to_change(viewer_of(request).rights, plan)
-    placed = {pin.camera_id: pin for pin in found.pins.all()}  # type: ignore[attr-defined]
+    placed = {pin.camera_id: pin for pin in found.pins.all()}
     rows = []
     for camera in plans.cameras_of(found):
         pin = placed.get(camera.pk)

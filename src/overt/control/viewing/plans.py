@@ -77,7 +77,7 @@ def add_plan(site: Site, name: str, picture: pictures.Picture) -> FloorPlan:
         ConflictError: the site has too many.
         UnavailableError: the disk refuses.
     """
-    if site.plans.count() >= MAX_PLANS:  # type: ignore[attr-defined]
+    if site.plans.count() >= MAX_PLANS:
         msg = f"A site has at most {MAX_PLANS} plans: remove one first."
         raise ConflictError(msg)
     with transaction.atomic():
@@ -109,7 +109,7 @@ def put_pins(plan: FloorPlan, places: Sequence[Place]) -> None:
     if len({each.camera for each in places}) != len(places) or any(each.camera not in allowed for each in places):
         msg = "A plan has cameras of its own site, each once."
         raise InvalidError(msg)
-    plan.pins.all().delete()  # type: ignore[attr-defined]
+    plan.pins.all().delete()
     Pin.objects.bulk_create(
         Pin(plan=plan, camera=allowed[each.camera], x=each.x, y=each.y, direction=each.direction % 360)
         for each in places
@@ -119,7 +119,7 @@ def put_pins(plan: FloorPlan, places: Sequence[Place]) -> None:
 def described(plan: FloorPlan, rights: Rights) -> list[dict[str, Any]]:
     """Return a plan's pins for a page: all that are on it, and of each whether its picture may be watched."""
     live = rights.may(Action.LIVE, plan.site.group_id)
-    pins: QuerySet[Pin] = plan.pins.select_related("camera")  # type: ignore[attr-defined]
+    pins: QuerySet[Pin] = plan.pins.select_related("camera")
     return [
         {
             "camera": pin.camera.key,
