@@ -18,7 +18,7 @@ from pytest_django import Settings
 
 from control_rig import camera_at, person_with, signed_in, site_in
 from estate_rig import add_camera, camera_form, device_form, eventually, faults, text_of
-from overt.contract.assignment import Assignment
+from overt.contract.assignment import MAX_CAMERAS, Assignment
 from overt.control.estate import assigning, revisions
 from overt.control.estate.models import Camera, RecorderAssignment
 from overt.control.estate.recorded import Recorded, assignment_of, checker
@@ -202,7 +202,7 @@ class Told:
     def get(self, path: str) -> Any:
         return self.ask("GET", path)
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
+    def ask(self, method: str, path: str, body: Any = None, *, timeout_s: float = 5) -> Any:
         if method == "GET":
             return {"revision": self.revision}
         same = body["revision"] == self.revision and body["cameras"] == self.cameras
@@ -241,7 +241,7 @@ def test_another_assignment_under_our_number_is_replaced() -> None:
 @pytest.mark.django_db
 def test_a_recorder_that_takes_its_cameras_from_a_file_is_not_raced() -> None:
     class FromFile(Told):
-        def ask(self, method: str, path: str, body: Any = None) -> Any:
+        def ask(self, method: str, path: str, body: Any = None, *, timeout_s: float = 5) -> Any:
             if method == "GET":
                 return {"revision": self.revision}
             raise assigning.ConflictError("the cameras of this recorder are named in x.toml")
@@ -256,7 +256,7 @@ def test_a_recorder_that_takes_its_cameras_from_a_file_is_not_raced() -> None:
 @pytest.mark.django_db
 def test_a_change_during_the_putting_is_put_next() -> None:
     class Slow(Told):
-        def ask(self, method: str, path: str, body: Any = None) -> Any:
+        def ask(self, method: str, path: str, body: Any = None, *, timeout_s: float = 5) -> Any:
             if method == "PUT" and not self.puts:
                 revisions.changed()
             return super().ask(method, path, body)
@@ -269,6 +269,28 @@ def test_a_change_during_the_putting_is_put_next() -> None:
     assigner.bring_up_to_date()
     assert revisions.in_step(revisions.state_of())
     assert [each["revision"] for each in told.puts] == [1, 2]
+
+
+@pytest.mark.django_db
+def test_a_defect_of_ours_ends_no_thread_and_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Told(0)
+    assigner = with_client(told)
+    monkeypatch.setattr(assigning.connection, "close", lambda: None)  # the test's own
+    monkeypatch.setattr(assigning, "close_old_connections", lambda: None)
+    revisions.changed()
+    with monkeypatch.context() as broken:
+        broken.setattr(assigning, "recorded_by", lambda recorder: 1 // 0)
+        assert 0 < assigner._round() < assigning.LOOK_S
+    assert "log says why" in revisions.state_of().problem
+    assert assigner._round() == assigning.LOOK_S
+    assert revisions.in_step(revisions.state_of())
+
+
+def test_more_cameras_than_a_recorder_takes_are_left_out_and_said() -> None:
+    rows = [row(f"camera-{number}") for number in range(MAX_CAMERAS + 2)]
+    made, left_out = assignment_of(1, rows, fine)
+    assert len(made.cameras) == MAX_CAMERAS
+    assert len(left_out) == 2
 
 
 @pytest.mark.django_db

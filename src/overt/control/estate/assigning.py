@@ -28,6 +28,8 @@ LOOK_S: Final = 5.0
 """Seconds between two looks at whether the recorder still has what it was given."""
 FIRST_WAIT_S: Final = 0.5
 LONGEST_WAIT_S: Final = 15.0
+PUT_TIMEOUT_S: Final = 30.0
+"""Thousands of cameras take a recorder a moment."""
 STOP_TIMEOUT_S: Final = 10.0
 _LOG: Final = logging.getLogger(__name__)
 
@@ -73,7 +75,7 @@ class Assigner:
         try:
             close_old_connections()
             self.bring_up_to_date()
-        except (OvertError, DatabaseError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is: the recorder has to be told all the same, later
             self._agreed = False
             self._failures += 1
             self._say(error)
@@ -86,11 +88,12 @@ class Assigner:
 
     def _say(self, error: Exception) -> None:
         """Write down why the recorder is behind: once in the log for each reason, and for the pages."""
-        words = str(error)
-        if words != self._said:
-            _LOG.warning("the recorder has not taken its assignment: %s", words)
-            self._said = words
-        if isinstance(error, OvertError):
+        ours = isinstance(error, OvertError)
+        words = str(error) if ours else "the control room could not tell it, and its log says why."
+        if str(error) != self._said:
+            _LOG.warning("the recorder has not taken its assignment: %s", error, exc_info=None if ours else error)
+            self._said = str(error)
+        if not isinstance(error, DatabaseError):
             try:
                 revisions.refused(self._recorder, words)
             except DatabaseError as away:
@@ -130,7 +133,7 @@ class Assigner:
         revision = revisions.state_of(self._recorder).revision
         rows, unreadable = recorded_by(self._recorder)
         assignment, left_out = assignment_of(revision, rows, checker(self._ranges))
-        self._client.ask("PUT", "/assignments", json.loads(assignment.to_wire()))
+        self._client.ask("PUT", "/assignments", json.loads(assignment.to_wire()), timeout_s=PUT_TIMEOUT_S)
         self._agreed = True
         revisions.taken(self._recorder, revision, unreadable | left_out)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from django.db.models import Prefetch
 from pydantic import SecretStr, ValidationError
 
-from overt.contract.assignment import Assignment, CameraAssignment, problems
+from overt.contract.assignment import MAX_CAMERAS, Assignment, CameraAssignment, problems
 from overt.control.estate.addresses import Lookup, Network, checked_url, look_up
 from overt.control.estate.credentials import revealed
 from overt.control.estate.equipment import address_of
@@ -62,6 +62,8 @@ def assignment_of(
     cameras, left_out = [], {}
     for row in rows:
         why = next((words for _, url, _ in row.streams if (words := check(url)) is not None), None)
+        if why is None and len(cameras) == MAX_CAMERAS:
+            why = f"one recorder records no more than {MAX_CAMERAS} cameras"
         if why is None:
             try:
                 cameras.append(camera_assignment(row))
