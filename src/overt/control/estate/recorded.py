@@ -59,7 +59,8 @@ def assignment_of(
     `check` says of an address why the recorder may not be sent there; None: it may. One camera's fault never keeps
     another from being recorded.
     """
-    cameras, left_out = [], {}
+    cameras: list[CameraAssignment] = []
+    left_out: dict[str, str] = {}
     for row in rows:
         why = next((words for _, url, _ in row.streams if (words := check(url)) is not None), None)
         if why is None and len(cameras) == MAX_CAMERAS:

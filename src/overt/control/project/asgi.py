@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from django.core.asgi import get_asgi_application
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from overt.control.project.bodies import App, Receive, Scope, Send, limited
 
-pages: Final[App] = get_asgi_application()
+pages: Final[App] = limited(get_asgi_application())
 # Apps are loaded by the line above; what runs beside the pages may import them only now.
 from overt.control.project import background  # noqa: E402
 from overt.control.project.reporting import tell  # noqa: E402
