@@ -175,6 +175,32 @@ def test_what_the_pages_say_is_what_a_real_recorder_does(tmp_path: Path, footage
         assert PASSWORD not in recorder.errors()
 
 
+def test_a_device_that_speaks_onvif_is_found_by_its_address_alone(
+    tmp_path: Path, footage: Path, transactional_db: None
+) -> None:
+    manager = person_with(Action.CHANGE_CAMERAS)
+    client = signed_in(manager)
+    locked = {"user": "admin", "password": PASSWORD, "auth": "digest"}
+    told = {"maker": "Acme", "model": "Dome 4", "firmware": "2.1", "serial_number": "A-77", "profiles": ("main", "sub")}
+    main: dict[str, Any] = {"path": "main", "onvif": told, **locked}
+    with cameras(main, {"path": "sub", **locked}) as simulator, waiting_recorder(tmp_path) as recorder:
+        recorder.wait_health(lambda health: True)
+        camera = add_camera(client, camera_form(site_in(), manager))
+        port = str(simulator.camera("main").onvif_port)
+        form = device_form(camera.version, username="admin", password=PASSWORD, onvif_port=port, act="look")
+        answer = client.post(f"/cameras/{camera.pk}/device", form, follow=True)
+        page = text_of(answer)
+        assert "Acme Dome 4" in page, faults(answer)
+        assert PASSWORD not in page
+        here = answer.redirect_chain[-1][0]
+        assert client.get(f"{here}/0.mp4").content[4:8] == b"ftyp"
+        choice = {"act": "save", "version": str(camera.version), "main": "0", "sub": "1"}
+        assert "saved with its streams" in text_of(client.post(here, choice, follow=True))
+        streams = camera.installations.get().streams.all()
+        assert [each.url for each in streams] == [simulator.url("main"), simulator.url("sub")]
+        assert str(camera.installations.get().device) == "Acme Dome 4"
+
+
 def test_a_recorder_that_was_away_gets_what_changed_meanwhile(tmp_path: Path, footage: Path, assigner: None) -> None:
     client = signed_in(person_with(Action.CHANGE_CAMERAS))
     with cameras("door") as simulator:
