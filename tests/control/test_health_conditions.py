@@ -145,6 +145,7 @@ def test_a_review_is_overdue_from_the_day_after() -> None:
 def test_a_recorder_that_is_away_says_nothing_else() -> None:
     away = replace(WELL, report=None, away_since=at(-30), away_reason="no recorder answers")
     assert (only(away).kind, only(away).since) == (kinds.RECORDER_AWAY, at(-30))
+    assert only(away).words.endswith("What was met: no recorder answers")
     assert find(replace(away, away_since=at(-1))) == []
 
 

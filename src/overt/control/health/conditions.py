@@ -188,7 +188,7 @@ def _register(situation: Situation) -> Iterator[Found]:
 def _recorder(situation: Situation) -> Iterator[Found]:
     subject = f"recorder:{situation.recorder}"
     if situation.away_since is not None and situation.now - situation.away_since >= AWAY_AFTER:
-        words = f"Whether cameras are recorded is not known.{_because(situation.away_reason)}"
+        words = f"Whether cameras are recorded is not known. What was met: {plain(situation.away_reason)}"
         yield Found(kinds.RECORDER_AWAY, subject, "The recorder does not answer", words, situation.away_since)
     if situation.refused_at is not None:
         words = f"It goes on with what it had.{_because(situation.refused_reason)}"
