@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.cache import cache
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from control_rig import PASSWORD, code_of, person_with, site_in
+from directory_rig import directory
+from overt.control.configuration import SingleSignOn
 from overt.control.people.actions import Action
+from overt.control.people.directory import origins, single_sign_on
 from overt.control.people.links import setup_link
 from overt.control.people.models import Person, SiteGroup
 from overt.control.people.setting_up import make_person, make_starting_roles
@@ -204,3 +209,34 @@ def test_signing_in_by_keyboard_alone(screen: Screen) -> None:
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     screen.heading("Set up a second step")
+
+
+def refuse(route: Route) -> None:
+    """Let a request fail."""
+    route.abort()
+
+
+def test_the_directory_is_reached_and_left_under_the_content_security_policy(screen: Screen, settings: Any) -> None:
+    with directory() as provider, tempfile.NamedTemporaryFile("w") as secret:
+        Path(secret.name).write_text("a secret")
+        told = SingleSignOn(
+            name="Northshire account", issuer=provider.issuer, client_id="cctv", client_secret_file=Path(secret.name)
+        )
+        control = settings.CONTROL.model_copy(update={"single_sign_on": told})
+        settings.CONTROL = control
+        settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": single_sign_on(control)}}
+        policy = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
+        forms = {"form-action": [*policy["form-action"], *origins(control)]}
+        settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": {**policy, **forms}}
+        person = person_with(Action.LIVE)
+        provider.knows("17", email=person.email, email_verified=True)
+        page = screen.page
+        # The provider's own page asks the internet for its looks.
+        page.context.route(lambda url: not url.startswith(("http://localhost", provider.issuer)), refuse)
+        screen.expected = ("ERR_FAILED",)
+        page.goto("/sign-in?next=/account")
+        screen.good("sign-in-directory")
+        screen.press("Sign in with Northshire account")
+        page.locator("input[name=sub]").fill("17")
+        screen.press("Authorize")
+        screen.heading("Your account")

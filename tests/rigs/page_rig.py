@@ -75,4 +75,4 @@ class Screen:
     def calm(self) -> None:
         """The browser complained about nothing but what is expected."""
         left = [each for each in self.complaints if not any(part in each for part in self.expected)]
-        assert left == []
+        assert not left, left

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import IntegrityError
+from django.db import DataError, IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -72,6 +72,14 @@ def meanwhile(request: HttpRequest, error: IntegrityError) -> HttpResponse:
     return failure(
         request, 409, "Somebody else changed the same thing at this moment. Load it and try again.", "conflict"
     )
+
+
+@api.exception_handler(DataError)
+@api.exception_handler(OverflowError)
+def too_large(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Answer a number for which a column has no room."""
+    del error
+    return failure(request, 400, "A number in this request is larger than any that is kept here.", "invalid")
 
 
 @api.exception_handler(Http404)
