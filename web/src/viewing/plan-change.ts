@@ -23,7 +23,9 @@ function draw(): void {
     if (dot === null || plan === null) continue;
     dot.toggleAttribute("hidden", !on);
     dot.style.display = on ? "" : "none";
-    dot.setAttribute("transform", `translate(${x} ${y})`);
+    const { width, height } = plan.querySelector("svg")?.viewBox.baseVal ?? { width: 100, height: 100 };
+    const place = `translate(${(Number(x) / 100) * width} ${(Number(y) / 100) * height})`;
+    dot.setAttribute("transform", `${place} scale(${Math.max(width, height) / 100})`);
     dot.querySelector("path")?.setAttribute("transform", `rotate(${direction})`);
   }
 }

@@ -6,8 +6,8 @@ Errors are `{"error": {"kind", "message"}}` with the status of their kind.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -17,13 +17,12 @@ from django.views.decorators.http import require_http_methods
 from overt.control.estate.register import site_groups_for
 from overt.control.people.actions import Action
 from overt.control.people.gate import asks
+from overt.control.people.rights import Rights
 from overt.control.viewing import layouts, messages
-from overt.control.viewing.catalogue import Place, shown_to
+from overt.control.viewing.catalogue import VIEWING, shown_to
 from overt.control.viewing.grants import Viewer
 from overt.control.viewing.holding import custody, holder
 from overt.errors import OvertError
-
-VIEWING = (Action.LIVE, Action.RECORDED)
 
 
 def call(*methods: str, actions: tuple[Action, ...] = VIEWING) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -59,9 +58,12 @@ def catalogue(request: HttpRequest) -> dict[str, Any]:
     """Say which cameras somebody may look at, and what else a page begins with."""
     viewer = viewer_of(request)
     found = shown_to(viewer.rights)
+    letters = _letters(viewer.rights, (each.group for each in found))
     shared = site_groups_for(viewer.rights, Action.LIVE)
     return {
-        "cameras": [_described(viewer, each) for each in found],
+        "cameras": [
+            [each.key, each.name, each.site_name, each.group_name, each.state, letters[each.group]] for each in found
+        ],
         "layouts": _layouts(request, {each.key for each in found}),
         "tours": [layouts.described_tour(each, request.user) for each in layouts.tours_of(request.user, viewer.rights)],  # type: ignore[arg-type]
         "groups": [{"id": each.pk, "name": each.name} for each in shared],
@@ -71,19 +73,13 @@ def catalogue(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _described(viewer: Viewer, place: Place) -> list[Any]:
-    """Return a camera as a row: key, name, site, group, state, and which of live, replay, recorded, export are held."""
-    rights = "".join(
-        letter
-        for letter, action in (
-            ("l", Action.LIVE),
-            ("p", Action.REPLAY),
-            ("r", Action.RECORDED),
-            ("e", Action.EXPORT),
-        )
-        if viewer.rights.may(action, place.group)
-    )
-    return [place.key, place.name, place.site_name, place.group_name, place.state, rights]
+LETTERS: Final = (("l", Action.LIVE), ("p", Action.REPLAY), ("r", Action.RECORDED), ("e", Action.EXPORT))
+"""By which a page is told what may be done with a camera: it is told of thousands."""
+
+
+def _letters(rights: Rights, groups: Iterable[int]) -> dict[int, str]:
+    """Return what may be done at each group."""
+    return {group: "".join(letter for letter, action in LETTERS if rights.may(action, group)) for group in set(groups)}
 
 
 def _layouts(request: HttpRequest, visible: set[str]) -> list[dict[str, Any]]:
