@@ -20,9 +20,9 @@ class ExactEncoder(DjangoJSONEncoder):
 class Serializer(jsonl.Serializer):
     """A row a line."""
 
-    def _init_options(self) -> None:
-        super()._init_options()
-        self.json_kwargs["cls"] = ExactEncoder
+    def serialize(self, *args: Any, **options: Any) -> Any:
+        """Write rows as `django.core.serializers.base.Serializer.serialize` does, with our encoder."""
+        return super().serialize(*args, **{**options, "cls": ExactEncoder})
 
 
 Deserializer = jsonl.Deserializer
