@@ -95,6 +95,8 @@ export class OvertReview extends LitElement {
   #begun = false;
   /** Nobody has named a moment: where nothing is recorded then, the footage next to it is shown. */
   #opening = false;
+  /** Where the clock is to be put once what is being loaded is there. */
+  #pending: { at: number; play: boolean } | undefined;
   /** The date whose timeline was set to what is recorded. */
   #fitted = "";
   #noKeys: (() => void) | undefined;
@@ -242,6 +244,7 @@ export class OvertReview extends LitElement {
     this.#loading.abort();
     this.#loading = new AbortController();
     const { signal } = this.#loading;
+    this.#pending = { at, play };
     if (this.day?.date !== day.date) this.markIn = this.markOut = undefined;
     this.day = day;
     const before = this.#playback?.clock;
@@ -311,6 +314,7 @@ export class OvertReview extends LitElement {
     playback?.show(day, players);
     playback?.seek(this.#opening ? nearestTo(at, players.map((player) => player.recordings), BEFORE_NOW_S) : at);
     this.#opening = false;
+    this.#pending = undefined;
     if (play) playback?.play();
     this.#renewed = performance.now();
     this.#label();
@@ -483,7 +487,9 @@ export class OvertReview extends LitElement {
   }
 
   #again(): void {
-    if (this.day !== undefined) this.#show(this.day, this.#playback?.clock.time ?? 0);
+    if (this.day === undefined) return;
+    if (this.#pending === undefined) this.#show(this.day, this.#playback?.clock.time ?? 0);
+    else this.#show(this.day, this.#pending.at, this.#pending.play);
   }
 
   #goToDay(date: string): void {
