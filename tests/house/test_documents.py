@@ -188,7 +188,9 @@ def test_every_room_is_in_the_plan() -> None:
 
 def test_modules_that_the_plan_names_exist() -> None:
     text = (DOCS / "design" / "rooms.md").read_text(encoding="utf-8")
-    named = re.findall(r"`((?:cli|contract|control|devices|footage|ledger|media|recorder|sealing|simulator)(?:\.\w+)+)`", text)
+    named = re.findall(
+        r"`((?:cli|contract|control|devices|footage|ledger|media|recorder|sealing|simulator)(?:\.\w+)+)`", text
+    )
     assert named
     for name in named:
         path = SOURCE.joinpath(*name.split("."))
