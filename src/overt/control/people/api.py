@@ -25,7 +25,7 @@ from overt.control.people.tokens import end_token
 
 router = Router(tags=["People"])
 manages = asks(Action.MANAGE_PEOPLE)
-Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00]*$")]
 Words = Annotated[str, StringConstraints(max_length=MAX_NAME, pattern=r"^[^\x00]*$")]
 Employer = Literal["council", "contractor", "police"]
 Number = Annotated[int, Field(ge=0, le=2**31 - 1)]
