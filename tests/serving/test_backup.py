@@ -17,7 +17,7 @@ from overt.cli.serving.asking import ask
 from overt.cli.serving.backup import MODULE
 from overt.control.configuration import ControlSettings
 from overt.control.people.actions import Action
-from overt.control.people.models import Appointment, Person
+from overt.control.people.models import Appointment, Person, Role
 from overt.control.project.backup import make_backup, restore_backup
 from overt.control.secrets import grant_key, session_key
 from overt.errors import ConflictError, CorruptError, ForbiddenError, InvalidError, MissingError
@@ -185,6 +185,7 @@ def test_rows_that_cannot_be_read_change_nothing(backup: Path, other: ControlSet
         return member, data + b'{"model": "people.nothing"}\n' if member.name == "rows.rows" else data
 
     Appointment.objects.all().delete()
+    Role.objects.all().delete()
     Person.objects.all().delete()
     with pytest.raises(CorruptError, match="its rows cannot be read"):
         restored(other, with_changed(backup, tmp_path / "broken.age", broken))
