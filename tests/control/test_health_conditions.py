@@ -46,6 +46,12 @@ def with_report(*streams: dict[str, object], **fields: object) -> Situation:
     return replace(WELL, report=report(*(streams or (stream(),)), **fields))
 
 
+def test_before_there_is_a_key_it_is_said_that_nothing_is_recorded_and_what_to_do() -> None:
+    found = only(replace(WELL, report=None, away_since=NOW - dt.timedelta(hours=1), key_made=False))
+    assert found.kind is kinds.NOT_BEGUN
+    assert "Footage key" in found.kind.advice
+
+
 def test_where_all_is_well_nothing_is_said() -> None:
     assert find(WELL) == []
 

@@ -135,6 +135,11 @@ class ControlSettings(BaseModel):
         return self.data / "secrets"
 
     @property
+    def recipients(self) -> Path:
+        """The site's public keys: nothing is recorded before the file is there."""
+        return self.data / "recipients.json"
+
+    @property
     def recorder_socket(self) -> Path:
         """Unix socket of the recorder: health, facts, assignments."""
         return (self.footage or self.data / "footage") / "recorder.sock"

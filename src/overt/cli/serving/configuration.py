@@ -29,7 +29,6 @@ SHARED: Final = (
     "time_zone",
 )
 """Settings of the recorder that follow from those of the control room."""
-RECIPIENTS: Final = "recipients.json"
 TLS: Final = "tls"
 _CONTROL_PATHS: Final = ("data", "footage", "certificate", "private_key", "custodian_passphrase_file")
 _RECORDER_PATHS: Final = ("locations",)
@@ -54,11 +53,6 @@ class ServeConfiguration:
             return self.control.certificate, self.control.private_key
         return None
 
-    @property
-    def recipients(self) -> Path:
-        """The site's public keys: the recorder begins when the file is there."""
-        return self.control.data / RECIPIENTS
-
     def recorder_overrides(self) -> dict[str, Any]:
         """Return all settings of the recorder, as `ConfigurationSource.overrides` takes them (JSON values)."""
         control, scheme = self.control, "http" if self.control.plain_http else "https"
@@ -66,7 +60,7 @@ class ServeConfiguration:
         told: dict[str, Any] = {
             **self.recorder,
             "footage": str(control.footage or control.data / "footage"),
-            "recipients": str(self.recipients),
+            "recipients": str(control.recipients),
             "media_listen": f"{host}:{control.media_port}",
             "media_origins": [f"{scheme}://{name}:{control.port}" for name in control.hosts],
             "grant_keys": [to_text(grant_public_key(control.secrets))],

@@ -72,7 +72,7 @@ class ServeProgram:
         children = (self.control, self.recorder)
         while not ended.wait(LOOK_S):
             for child in children:
-                if child is self.control or child.running or self._configuration.recipients.exists():
+                if child is self.control or child.running or self._configuration.control.recipients.exists():
                     child.tend()
                 if child.refusal is not None:
                     return child.refusal
@@ -89,6 +89,6 @@ class ServeProgram:
     def _status(self) -> str:
         if self.recorder.running:
             return "control room and recorder are running"
-        if self._configuration.recipients.exists():
+        if self._configuration.control.recipients.exists():
             return "the recorder is being started again"
         return "waiting for the site's key: open the control room and set it up"

@@ -187,7 +187,10 @@ def _register(situation: Situation) -> Iterator[Found]:
 
 def _recorder(situation: Situation) -> Iterator[Found]:
     subject = f"recorder:{situation.recorder}"
-    if situation.away_since is not None and situation.now - situation.away_since >= AWAY_AFTER:
+    if situation.away_since is not None and not situation.key_made:
+        words = "The site has no key yet, to which footage could be sealed."
+        yield Found(kinds.NOT_BEGUN, subject, "Recording has not begun", words, situation.away_since)
+    elif situation.away_since is not None and situation.now - situation.away_since >= AWAY_AFTER:
         words = f"Whether cameras are recorded is not known. What was met: {plain(situation.away_reason)}"
         yield Found(kinds.RECORDER_AWAY, subject, "The recorder does not answer", words, situation.away_since)
     if situation.refused_at is not None:

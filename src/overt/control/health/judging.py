@@ -47,6 +47,8 @@ def situation(row: Recorder, report: Report | None, now: dt.datetime) -> Situati
         report=report,
         away_since=row.away_since,
         away_reason=row.away_reason,
+        # One that was heard had a key, wherever that was made.
+        key_made=row.heard_at is not None or settings.CONTROL.recipients.exists(),
         refused_at=row.refused_at,
         refused_reason=row.refused_reason,
         waiting_since=assignment.waiting_since,

@@ -90,6 +90,13 @@ RECORDER_AWAY: Final = Kind(
     "Check that the recorder runs. It records on its own if only the way to it is cut.",
     heard=False,
 )
+NOT_BEGUN: Final = Kind(
+    "not-begun",
+    Severity.NOTICE,
+    "Recording has not begun",
+    "Make the site's key on the page “Footage key”: everything is sealed to it, so nothing is recorded before.",
+    heard=False,
+)
 RECORDER_CLOCK: Final = Kind(
     "recorder-clock",
     Severity.WARNING,
@@ -216,6 +223,7 @@ KINDS: Final[dict[str, Kind]] = {
         CAMERA_CLOCK,
         REVIEW_OVERDUE,
         RECORDER_AWAY,
+        NOT_BEGUN,
         RECORDER_CLOCK,
         WORKER_DOWN,
         WORKER_RESTARTED,

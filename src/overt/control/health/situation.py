@@ -111,6 +111,8 @@ class Situation:
     """None: the recorder does not answer."""
     away_since: dt.datetime | None = None
     away_reason: str = ""
+    key_made: bool = True
+    """Whether the site has a key; before, there is nothing that a recorder could seal to, and none runs."""
     refused_at: dt.datetime | None = None
     refused_reason: str = ""
     waiting_since: dt.datetime | None = None
