@@ -81,13 +81,14 @@ def test_what_happens_to_a_recorder_is_said_and_said_to_be_over(folder: Path) ->
             assert row.cursor > 0
 
             simulator.camera("market").fault("stall")
-            read_until(recorder, lambda: ("no-frames", "camera:market") in kinds())
+            gap = Gap.objects.filter(camera="market", stream="main", end=None)
+            read_until(recorder, lambda: ("no-frames", "camera:market") in kinds() and gap.exists())
             said = standing()["no-frames", "camera:market"]
             assert said.title == "Market sends no pictures"
             assert said.words.startswith(
                 "It is connected and sends no pictures. It is not recorded. The recorder says:"
             )
-            assert Gap.objects.get(camera="market", stream="main", end=None).cause == "camera"
+            assert gap.get().cause == "camera"
             page = signed_in(person_with(Action.LIVE)).get("/health", secure=True).content.decode()
             assert "Market sends no pictures" in page
             assert "Restart the camera" in page

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import unicodedata
 from pathlib import Path
 from uuid import uuid4
 
+import pyrage
 import pytest
+from tenacity import wait_none
 
 from overt.errors import ConflictError, CorruptError, ForbiddenError, InvalidError, MissingError, UnavailableError
 from overt.sealing import age, custody
@@ -234,3 +237,35 @@ def test_what_a_key_file_shows(tmp_path: Path, swift: None) -> None:
     assert key_file.fingerprint.replace(" ", "")[:16] == key_file.key_id
     assert isinstance(key_file, KeyFile)
     assert key_file.site_id != uuid4()
+
+
+def test_a_machine_that_is_busy_for_a_moment_does_not_refuse_the_right_passphrase(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The library measures the machine at each opening, and takes its own files for too much work when it is busy."""
+    sealed = age.seal_bytes(b"a secret", PASSPHRASE)
+    openings = []
+    really = pyrage.passphrase.decrypt
+
+    def busy(content: bytes, passphrase: str) -> bytes:
+        openings.append(passphrase)
+        if len(openings) < 4:
+            # A real refusal, of a file that says it takes 2^30 rounds.
+            content = re.sub(rb"(-> scrypt \S+) \d+", rb"\1 30", content, count=1)
+        opened: bytes = really(content, passphrase)
+        return opened
+
+    monkeypatch.setattr("pyrage.passphrase.decrypt", busy)
+    assert age.open_bytes(sealed, PASSPHRASE, "it") == b"a secret"
+    assert len(openings) == 4
+    openings.clear()
+    with pytest.raises(ForbiddenError, match="is not opened by this passphrase"):
+        age.open_bytes(age.seal_bytes(b"a secret", PASSPHRASE), "another", "it")
+    assert len(openings) == 4, "a passphrase that is wrong is tried once"
+
+
+def test_a_machine_that_is_too_slow_for_a_file_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(age._opened.retry, "wait", wait_none())
+    sealed = re.sub(rb"(-> scrypt \S+) \d+", rb"\1 30", age.seal_bytes(b"a secret", PASSPHRASE), count=1)
+    with pytest.raises(UnavailableError, match="too busy, or too slow"):
+        age.open_bytes(sealed, PASSPHRASE, "it")
