@@ -339,7 +339,7 @@ class Screen:
     def calm(self) -> None:
         """The browser complained about nothing but what is expected (when the recorder is killed, say)."""
         left = [each for each in self.complaints if not any(part in each for part in self.expected)]
-        assert left == []
+        assert left == [], left
 
 
 def eventually(condition: Callable[[], Any], seconds: float = PATIENCE_MS / 1000) -> None:

@@ -208,6 +208,20 @@ def unlock(council: Council) -> None:
 class Wall(Screen):
     """A page of the control room, by the names of its cameras."""
 
+    TRIED_AGAIN = (
+        "WebSocket is closed before the connection is established",
+        "the server responded with a status of 401",
+        "the server responded with a status of 403",
+        "the server responded with a status of 503",
+        "net::ERR_ABORTED",
+    )
+    """What Chromium writes of a socket that is let go while it opens, and of a question that came before its grant did."""
+
+    def calm(self) -> None:
+        """The browser complained about nothing but what is expected, and what the page tries again by itself."""
+        self.expected = (*self.expected, *self.TRIED_AGAIN)
+        super().calm()
+
     def signed_in(self, council: Council, email: str) -> str:
         return council.room.signed_in(self.page.context, email)
 
