@@ -215,7 +215,7 @@ class Wall(Screen):
         "the server responded with a status of 503",
         "net::ERR_ABORTED",
     )
-    """What Chromium writes of a socket that is let go while it opens, and of a question that came before its grant did."""
+    """What Chromium writes of a socket that is let go while it opens, and of a question that came before its grant."""
 
     def calm(self) -> None:
         """The browser complained about nothing but what is expected, and what the page tries again by itself."""
