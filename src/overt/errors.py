@@ -5,7 +5,7 @@ Each kind maps once to a process exit code (here) and, in the programs, to an HT
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class OvertError(Exception):
@@ -62,3 +62,10 @@ class CorruptError(OvertError):
     kind = "corrupt"
     exit_code = 7
     http_status = 500
+
+
+BY_KIND: Final[dict[str, type[OvertError]]] = {
+    each.kind: each
+    for each in (InvalidError, ForbiddenError, MissingError, ConflictError, UnavailableError, CorruptError)
+}
+"""Each kind of error by its name, for what another process answers."""

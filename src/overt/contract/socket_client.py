@@ -14,24 +14,12 @@ from uuid import UUID
 
 from overt.contract import local_socket
 from overt.contract.grant import to_text
-from overt.errors import (
-    ConflictError,
-    CorruptError,
-    ForbiddenError,
-    InvalidError,
-    MissingError,
-    OvertError,
-    UnavailableError,
-)
+from overt.errors import BY_KIND, UnavailableError
 
 TIMEOUT_S: Final = 5.0
 PROBE_TIMEOUT_S: Final = 20.0
 """What POST /probes may take; a recorder answers within 15 s."""
 MAX_ANSWER: Final = 32 * 1024 * 1024
-_KINDS: Final[dict[str, type[OvertError]]] = {
-    each.kind: each
-    for each in (InvalidError, ForbiddenError, MissingError, ConflictError, UnavailableError, CorruptError)
-}
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -88,7 +76,7 @@ class SocketClient:
                 raise UnavailableError(msg) from error
         refusal = told.get("error") if isinstance(told, dict) else None
         if isinstance(refusal, dict):
-            raise _KINDS.get(str(refusal.get("kind")), UnavailableError)(str(refusal.get("message")))
+            raise BY_KIND.get(str(refusal.get("kind")), UnavailableError)(str(refusal.get("message")))
         if answer.status >= http.client.BAD_REQUEST and not isinstance(told, dict):
             msg = f"{method} {path} was answered {answer.status} at {self._path}"
             raise UnavailableError(msg)

@@ -8,21 +8,9 @@ import sys
 from typing import Any, Final
 
 from overt.control.configuration import ControlSettings
-from overt.errors import (
-    ConflictError,
-    CorruptError,
-    ForbiddenError,
-    InvalidError,
-    MissingError,
-    OvertError,
-    UnavailableError,
-)
+from overt.errors import BY_KIND, UnavailableError
 
 ONE_OFF: Final = "overt.control.project.one_off"
-_KINDS: Final[dict[str, type[OvertError]]] = {
-    each.kind: each
-    for each in (InvalidError, ForbiddenError, MissingError, ConflictError, UnavailableError, CorruptError)
-}
 
 
 def ask(module: str, settings: ControlSettings, asked: dict[str, Any]) -> dict[str, Any]:
@@ -46,5 +34,5 @@ def ask(module: str, settings: ControlSettings, asked: dict[str, Any]) -> dict[s
         raise UnavailableError(msg) from error
     refusal = told.get("error")
     if refusal is not None:
-        raise _KINDS.get(refusal["kind"], UnavailableError)(refusal["message"])
+        raise BY_KIND.get(refusal["kind"], UnavailableError)(refusal["message"])
     return dict(told)
