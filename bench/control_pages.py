@@ -23,7 +23,8 @@ sys.path += [str(Path(__file__).parents[1] / "tests" / "rigs")]
 
 from overt.cli.serving.asking import ask
 from overt.cli.serving.configuration import read_configuration
-from serve_rig import free_port, make_site_key, serving
+from ports import free_port
+from serve_rig import make_site_key, serving
 
 EMAIL, PASSWORD = "bench@northshire.example", "a password of the bench"
 PAGES = ("/sign-in", "/cameras", "/cameras?q=0421", "/sites", "/wall", "/review", "/health", "/people")

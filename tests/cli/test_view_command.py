@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import stat
 import subprocess
 import time
@@ -32,6 +31,7 @@ from overt.footage.opening import StoredPeriods
 from overt.footage.reading import FootageReader
 from overt.media.records import RecordKind
 from overt.recorder.media_plane.process import CONTROL_SOCKET
+from ports import free_port
 from recorder_rig import OVERT, PASSPHRASE, Recorder, Site, addresses, cameras, make_site, overt, overt_json, toml_of
 
 SECOND = 1_000_000_000
@@ -278,8 +278,7 @@ def test_a_recorder_that_is_failing_can_be_looked_at(tmp_path: Path, grant_key: 
 
 def test_a_recorder_that_is_restarted_is_given_the_grant_again(tmp_path: Path, grant_key: Path) -> None:
     site = make_site(tmp_path)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = f'grant_keys = ["{public_text(read_grant_key(grant_key))}"]\nmedia_listen = "127.0.0.1:{port}"'
     with cameras("yard") as simulator:
         configuration = site.folder / "recorder.toml"

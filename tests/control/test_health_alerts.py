@@ -27,6 +27,7 @@ from overt.control.health.rules import save_rule
 from overt.control.people.actions import Action
 from overt.control.people.rights import Rights
 from overt.errors import ConflictError, ForbiddenError, InvalidError, OvertError, UnavailableError
+from ports import free_port
 
 pytestmark = pytest.mark.django_db
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
@@ -177,8 +178,7 @@ def test_a_message_is_published_on_its_topic() -> None:
 
 
 def test_a_broker_that_is_not_there_or_not_allowed_is_said() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     with pytest.raises(UnavailableError, match="did not take it"):
         send("mqtt", f"mqtt://127.0.0.1:{port}/cctv")
     with pytest.raises(ForbiddenError, match="alert_ranges"):
@@ -355,8 +355,7 @@ def test_of_two_that_send_one_message_only_one_does(mailoutbox: list[Any]) -> No
 
 
 def test_a_failure_repeats_no_secret(loopback: None) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     made = rule(channel="webhook", address=f"https://127.0.0.1:{port}/T0/topsecret", secret="hushhush")
     for column in (made.address_sealed, made.secret_sealed, made.shown):
         assert "topsecret" not in column

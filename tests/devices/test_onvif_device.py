@@ -20,6 +20,7 @@ from overt.errors import ForbiddenError, InvalidError, UnavailableError
 from overt.media.rtsp.auth import Credentials
 from overt.simulator.persona import Persona
 from overt.simulator.simulator import Simulator
+from ports import free_port
 
 REPLIES = Path(__file__).parents[1] / "transcripts" / "onvif"
 FOOTAGE = Path(__file__).parents[1] / "footage"
@@ -264,9 +265,7 @@ def test_a_silent_port_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_closed_port_is_told() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with device(port) as asked, pytest.raises(UnavailableError, match="cannot be asked"):
+    with device(free_port()) as asked, pytest.raises(UnavailableError, match="cannot be asked"):
         asked.clock_offset_s()
 
 

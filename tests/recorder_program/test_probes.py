@@ -28,6 +28,7 @@ from overt.recorder.probing.process import WHOLE_S, probe
 from overt.recorder.probing.request import ProbeRequest
 from overt.simulator.persona import Persona
 from overt.simulator.simulator import Simulator
+from ports import free_port
 from recorder_rig import Recorder, make_site
 
 FOOTAGE = Path(__file__).parents[1] / "footage"
@@ -64,11 +65,6 @@ def silent_port() -> Iterator[int]:
     """A port that accepts connections and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def test_a_camera_is_found_by_its_onvif_port_alone_and_shows_a_picture() -> None:
@@ -130,7 +126,7 @@ def test_a_wrong_password_is_told_and_is_not_tried_at_every_address() -> None:
 def test_a_silent_port_and_a_closed_one_are_told_and_hold_up_no_other() -> None:
     began = time.monotonic()
     with simulated(camera("a")) as simulator, silent_port() as silent:
-        urls = [f"rtsp://127.0.0.1:{silent}/x", f"rtsp://127.0.0.1:{closed_port()}/x", simulator.url("a")]
+        urls = [f"rtsp://127.0.0.1:{silent}/x", f"rtsp://127.0.0.1:{free_port()}/x", simulator.url("a")]
         told = asked(onvif_port=silent, urls=urls)
     assert time.monotonic() - began < WHOLE_S + 1
     quiet, closed, good = told["streams"]
@@ -144,7 +140,7 @@ def test_a_silent_port_and_a_closed_one_are_told_and_hold_up_no_other() -> None:
 def test_a_long_distance_of_keyframes_is_told_as_at_least_what_was_waited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "WHOLE_S", 7.0)
     with simulated(camera("a", speed=0.15, audio="pcma")) as simulator:
-        told = asked(onvif_port=closed_port(), urls=[simulator.url("a")])
+        told = asked(onvif_port=free_port(), urls=[simulator.url("a")])
     (stream,) = told["streams"]
     assert stream["gop_is_least"] is True
     assert stream["gop_s"] > 3
@@ -157,7 +153,7 @@ def test_well_known_addresses_are_tried_where_nothing_names_one() -> None:
     path = "cam/realmonitor?channel=1&subtype=0"
     with simulated(camera(path)) as simulator:
         port = simulator.camera(path).port
-        told = asked(onvif_port=closed_port(), rtsp_port=port)
+        told = asked(onvif_port=free_port(), rtsp_port=port)
         connections = simulator.camera(path).statistics().connections
     assert [each["url"] for each in told["streams"]] == [f"rtsp://127.0.0.1:{port}/{path}"]
     assert told["streams"][0]["picture"] is not None
@@ -165,7 +161,7 @@ def test_well_known_addresses_are_tried_where_nothing_names_one() -> None:
 
 
 def test_where_nobody_listens_well_known_addresses_are_not_all_tried() -> None:
-    told = asked(onvif_port=closed_port(), rtsp_port=closed_port())
+    told = asked(onvif_port=free_port(), rtsp_port=free_port())
     assert told["streams"] == []
     assert "none of the well-known addresses" in told["errors"][1]
     assert "refused the connection" in told["errors"][1]
@@ -173,7 +169,7 @@ def test_where_nobody_listens_well_known_addresses_are_not_all_tried() -> None:
 
 def test_a_camera_that_sends_by_udp_alone_is_found() -> None:
     with simulated(camera("a", transport=["udp"])) as simulator:
-        told = asked(onvif_port=closed_port(), urls=[simulator.url("a")])
+        told = asked(onvif_port=free_port(), urls=[simulator.url("a")])
     (stream,) = told["streams"]
     assert (stream["error"], stream["codec"], stream["picture"] is None) == (None, "h264", False)
 
@@ -193,7 +189,7 @@ def test_a_camera_that_sends_by_udp_alone_is_found() -> None:
 def test_cameras_that_misbehave_are_errors_in_words(fault: dict[str, Any], says: str) -> None:
     repeated = fault | ({"every_s": 0.2, "at_s": 0.1} if fault["kind"] == "die" else {})
     with simulated(camera("a", faults=[repeated])) as simulator:
-        told = asked(onvif_port=closed_port(), urls=[simulator.url("a")])
+        told = asked(onvif_port=free_port(), urls=[simulator.url("a")])
     (stream,) = told["streams"]
     assert isinstance(stream["error"], str)
     assert says in stream["error"]

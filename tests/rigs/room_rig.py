@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from overt.control.configuration import DATA_VARIABLE, ControlSettings
 from overt.control.secrets import grant_key
 from overt.simulator.persona import Persona
 from overt.simulator.simulator import Simulator
+from ports import free_port
 from recorder_rig import PASSPHRASE, Recorder, Site, addresses, make_site
 
 NAMES: Final = {
@@ -62,13 +62,6 @@ from django.conf import settings
 client.force_login(Person.objects.get(email=EMAIL), settings.AUTHENTICATION_BACKENDS[0])
 answer = client.session.session_key
 """
-
-
-def free_port() -> int:
-    """A port at which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Room:

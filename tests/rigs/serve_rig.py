@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -19,18 +18,12 @@ import httpx
 from overt.sealing.custody import create_key_file
 from overt.sealing.recipients_file import write_recipients
 from overt.sealing.roles import Recipients
+from ports import free_port
 from recorder_rig import OVERT
 
 PATIENCE_S = 60.0
 CONTROL = "overt.control.project.server"
 RECORDER = "overt.cli.serving.recorder_process"
-
-
-def free_port() -> int:
-    """Return a port that nobody listens at just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(condition: Callable[[], Any], seconds: float = PATIENCE_S) -> Any:
