@@ -7,6 +7,7 @@ largest power of two of leaves that is smaller than the number of leaves.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Final
 
 from overt.errors import InvalidError
@@ -38,6 +39,24 @@ class MerkleRange:
         """Begin with the empty tree."""
         self._peaks: list[bytes] = []
         self._size = 0
+
+    @classmethod
+    def of_peaks(cls, size: int, peaks: Sequence[bytes]) -> MerkleRange:
+        """Go on with a tree of `size` leaves, by the roots of its perfect subtrees, largest first.
+
+        Raises:
+            InvalidError: there is not one for each bit that is set in `size`.
+        """
+        if size < 0 or len(peaks) != size.bit_count() or any(len(peak) != HASH_SIZE for peak in peaks):
+            msg = f"a tree of {size} leaves has {size.bit_count()} perfect subtrees, got {len(peaks)}"
+            raise InvalidError(msg)
+        tree = cls()
+        tree._peaks, tree._size = list(peaks), size
+        return tree
+
+    def copy(self) -> MerkleRange:
+        """Return a tree that grows on by itself."""
+        return MerkleRange.of_peaks(self._size, self._peaks)
 
     def __len__(self) -> int:
         """Return the number of leaves."""
