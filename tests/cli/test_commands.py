@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import hashlib
 import io
 import json
@@ -17,7 +18,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from overt.cli.main import app, main
+from overt.cli.main import application, main
 from overt.contract.instant import to_iso
 from overt.footage.segment_walk import walk
 from overt.sealing import custody
@@ -62,8 +63,8 @@ def _quick_keys(monkeypatch: pytest.MonkeyPatch, site: Site) -> None:
 
 def test_version_and_help() -> None:
     runner = CliRunner()
-    assert re.fullmatch(r"overt \d+\.\d+\.\d+\S*\n", runner.invoke(app, ["--version"]).output)
-    help_text = runner.invoke(app, ["--help"]).output
+    assert re.fullmatch(r"overt \d+\.\d+\.\d+\S*\n", runner.invoke(application(), ["--version"]).output)
+    help_text = runner.invoke(application(), ["--help"]).output
     for command in ("record", "spans", "reconcile", "export", "keys", "simulate", "demo"):
         assert command in help_text
 
@@ -295,6 +296,7 @@ def test_no_arguments_show_the_help(run: Run) -> None:
     assert "record" in out + err
 
 
+@functools.cache
 def commands() -> dict[str, Any]:
     found: dict[str, Any] = {}
 
@@ -306,7 +308,7 @@ def commands() -> dict[str, Any]:
         else:
             found[name] = command
 
-    walk(get_command(app), "")
+    walk(get_command(application()), "")
     return found
 
 

@@ -12,12 +12,13 @@ import yaml
 from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
 
-from overt.cli.main import app
+from overt.cli.main import application
 from overt.cli.serving.configuration import read_configuration
 from overt.recorder.configuration import ConfigurationSource
 from overt.simulator.persona import parse_persona
 
 ROOT = Path(__file__).parents[2]
+PROGRAM = get_command(application())
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 COMMAND = re.compile(r"(?:[A-Z_]+=(?:'[^']*'|\S*)\s+)*(?:\S*/)?overt\s")
 BLOCK = re.compile(r"^[ ]*```(\w+)\n(.*?)^[ ]*```$", re.MULTILINE | re.DOTALL)
@@ -47,7 +48,7 @@ def commands(page: Path) -> Iterator[list[str]]:
 
 def complaint(arguments: list[str]) -> str:
     """Return what is wrong with the arguments of `overt`: an unknown command or option, too many words."""
-    command = get_command(app)
+    command = PROGRAM
     words = list(arguments)
     while isinstance(command, TyperGroup) and words and not words[0].startswith("-"):
         name = words.pop(0)
@@ -84,7 +85,7 @@ def test_commands_are_found() -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name != "formats"], ids=name_of)
 def test_commands_in_running_text_exist(page: Path) -> None:
-    command = get_command(app)
+    command = PROGRAM
     assert isinstance(command, TyperGroup)
     text = re.sub(r"^[ ]*```.*?^[ ]*```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     assert set(re.findall(r"`overt ([a-z]+)", text)) <= set(command.commands)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from overt.cli.grant_keys import grant_key
 from overt.cli.passphrase import read_passphrase
 from overt.errors import ConflictError, InvalidError
 from overt.sealing import custody
@@ -176,3 +177,6 @@ def _print_facts(facts: dict[str, Any]) -> None:
     for name, value in facts.items():
         shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
         typer.echo(f"{name.replace('_', ' '):<12} {shown}")
+
+
+app.command("grant-key")(grant_key)

@@ -8,43 +8,56 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Final
 
 import typer
 from typer.exceptions import Abort, TyperException
 
-from overt.cli import demo, export, grant_keys, keys, reconcile, record, simulate, spans, view
-from overt.cli.bench import command as bench
 from overt.cli.output import complain, report
-from overt.cli.serving import backup as backups
-from overt.cli.serving import command as serving
 from overt.errors import OvertError
 
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
+COMMANDS: Final = {
+    "serve": "overt.cli.serving.command",
+    "backup": "overt.cli.serving.backup",
+    "restore": "overt.cli.serving.backup",
+    "record": "overt.cli.record",
+    "spans": "overt.cli.spans",
+    "reconcile": "overt.cli.reconcile",
+    "export": "overt.cli.export",
+    "keys": "overt.cli.keys",
+    "view": "overt.cli.view",
+    "simulate": "overt.cli.simulate",
+    "demo": "overt.cli.demo",
+    "bench": "overt.cli.bench.command",
+}
+"""The commands in the order of the help, and the module of each: a function of its name there, or else an `app`.
 
-app = typer.Typer(
-    name="overt",
-    help="CCTV for public bodies: records cameras, seals the footage as it is written, and says what is missing.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("serve")(serving.serve)
-app.command("backup")(backups.backup)
-app.command("restore")(backups.restore)
-app.command("record")(record.record)
-app.command("spans")(spans.spans)
-app.command("reconcile")(reconcile.reconcile)
-app.command("export")(export.export)
-keys.app.command("grant-key")(grant_keys.grant_key)
-app.add_typer(keys.app, name="keys")
-app.command("view")(view.view)
-app.command("simulate")(simulate.simulate)
-app.command("demo")(demo.demo)
-app.add_typer(bench.app, name="bench")
+A module is imported when its command is asked for: all of them together take several times as long as one.
+"""
+
+
+def application(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """Return the program with these of its commands."""
+    app = typer.Typer(
+        name="overt",
+        help="CCTV for public bodies: records cameras, seals the footage as it is written, and says what is missing.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_main)
+    for name in names:
+        module = import_module(COMMANDS[name])
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name)(getattr(module, name))
+    return app
 
 
 def _show_version(asked: bool) -> None:
@@ -54,7 +67,6 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _main(
     show_version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
@@ -66,7 +78,8 @@ def _main(
 def main(arguments: Sequence[str]) -> int:
     """Run a command; return the exit code. Errors of ours and of usage are printed, others propagate."""
     as_json = "--json" in arguments
-    command = typer.main.get_command(app)
+    asked = [name for name in arguments[:1] if name in COMMANDS]
+    command = typer.main.get_command(application(asked or COMMANDS))
     try:
         code = command.main(args=list(arguments), prog_name="overt", standalone_mode=False)
     except OvertError as error:
