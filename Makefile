@@ -3,6 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
+# What Python compiles is kept: the tests start some hundred processes, which else compile everything anew each time.
+unexport PYTHONDONTWRITEBYTECODE
+export UV_COMPILE_BYTECODE := 1
+
 .PHONY: demo test web lint types floors unit postgresql peer browser format clean
 
 $(READY): pyproject.toml uv.lock

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,7 +18,7 @@ from overt.media.initialisation import initialisation_segment
 from overt.media.samples import CodecConfiguration, Fragment
 from overt.sealing.custody import create_key_file
 from overt.sealing.recipients_file import write_recipients
-from overt.sealing.roles import Recipients, RoleKey
+from overt.sealing.roles import Recipients
 
 SECOND = 1_000_000_000
 PASSPHRASE = "correct horse battery staple"
@@ -67,8 +67,6 @@ class Site:
     recovery_code: str
     start_ns: int
     fragments: list[Fragment]
-    opened: dict[str, RoleKey] = field(default_factory=dict)
-    """Keys that a test has opened already, by id."""
 
 
 @pytest.fixture(name="site", scope="session")

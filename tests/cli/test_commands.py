@@ -21,8 +21,6 @@ from typer.testing import CliRunner
 from overt.cli.main import application, main
 from overt.contract.instant import to_iso
 from overt.footage.segment_walk import walk
-from overt.sealing import custody
-from overt.sealing.roles import RoleKey
 
 Site = Any
 """The fixture of conftest.py, which cannot be imported."""
@@ -43,22 +41,6 @@ def _run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, st
 
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(autouse=True)
-def _quick_keys(monkeypatch: pytest.MonkeyPatch, site: Site) -> None:
-    """Open the right passphrase once: stretching it takes a second each time."""
-    opened = site.opened
-    slow = custody.open_with_passphrase
-
-    def quick(key_file: custody.KeyFile, passphrase: str) -> RoleKey:
-        if passphrase != PASSPHRASE:
-            return slow(key_file, passphrase)
-        if key_file.key_id not in opened:
-            opened[key_file.key_id] = slow(key_file, passphrase)
-        return opened[key_file.key_id]
-
-    monkeypatch.setattr(custody, "open_with_passphrase", quick)
 
 
 def test_version_and_help() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -33,24 +34,15 @@ PASSPHRASE = "eleven wet umbrellas"
 NEW = "nine dry newspapers"
 
 
-@pytest.fixture
-def swift(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Boxes that open at once, in place of a second of scrypt; `test_real_age_files` uses the true ones."""
-
-    def seal(secret: bytes, passphrase: str) -> str:
-        return age.ARMOUR + json.dumps([secret.hex(), passphrase])
-
-    def unseal(armoured: str, passphrase: str) -> bytes:
-        secret, right = json.loads(armoured.removeprefix(age.ARMOUR))
-        if passphrase != right:
-            raise ForbiddenError("Decryption failed")
-        return bytes.fromhex(secret)
-
-    monkeypatch.setattr(age, "seal", seal)
-    monkeypatch.setattr(age, "unseal", unseal)
+def test_a_passphrase_is_slow_to_try(true_passphrases: None) -> None:
+    sealed = age.seal(b"a secret", PASSPHRASE)
+    factor = re.search(rb"-> scrypt \S+ (\d+)\n", base64.b64decode("".join(sealed.splitlines()[1:-1])))
+    assert factor is not None
+    assert int(factor[1]) >= 10, "2^10 rounds at least, on the slowest machine"
+    assert age.unseal(sealed, PASSPHRASE) == b"a secret"
 
 
-def test_real_age_files(tmp_path: Path) -> None:
+def test_a_key_file_is_opened_by_its_passphrase_and_its_code_alone(tmp_path: Path) -> None:
     path = tmp_path / "custodian.json"
     created = create_key_file(path, "Town Hall", PASSPHRASE)
     key_file = read_key_file(path)
@@ -69,7 +61,7 @@ def test_real_age_files(tmp_path: Path) -> None:
         open_with_passphrase(broken, PASSPHRASE)
 
 
-def test_changing_the_passphrase_keeps_the_key_and_the_code(tmp_path: Path, swift: None) -> None:
+def test_changing_the_passphrase_keeps_the_key_and_the_code(tmp_path: Path) -> None:
     path = tmp_path / "k.json"
     created = create_key_file(path, "Town Hall", PASSPHRASE)
     key = open_with_passphrase(created.key_file, PASSPHRASE).public_key
@@ -83,7 +75,7 @@ def test_changing_the_passphrase_keeps_the_key_and_the_code(tmp_path: Path, swif
     assert [entry.name for entry in tmp_path.iterdir()] == ["k.json"]
 
 
-def test_recovery_sets_a_new_passphrase(tmp_path: Path, swift: None) -> None:
+def test_recovery_sets_a_new_passphrase(tmp_path: Path) -> None:
     path = tmp_path / "k.json"
     created = create_key_file(path, "Town Hall", PASSPHRASE)
     other = create_key_file(tmp_path / "other.json", "Library", PASSPHRASE)
@@ -97,7 +89,7 @@ def test_recovery_sets_a_new_passphrase(tmp_path: Path, swift: None) -> None:
     assert open_with_passphrase(set_passphrase(path, opened, NEW), NEW).site == "Town Hall"
 
 
-def test_the_passphrase_of_another_key_is_never_set(tmp_path: Path, swift: None) -> None:
+def test_the_passphrase_of_another_key_is_never_set(tmp_path: Path) -> None:
     path = tmp_path / "k.json"
     created = create_key_file(path, "Town Hall", PASSPHRASE)
     opened = open_with_passphrase(created.key_file, PASSPHRASE)
@@ -109,7 +101,7 @@ def test_the_passphrase_of_another_key_is_never_set(tmp_path: Path, swift: None)
     assert path.read_bytes() == before
 
 
-def test_a_key_file_is_never_overwritten(tmp_path: Path, swift: None) -> None:
+def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "k.json"
     path.write_text("precious")
     with pytest.raises(ConflictError, match="not overwritten"):
@@ -129,7 +121,7 @@ def test_a_disk_that_refuses_leaves_no_file(tmp_path: Path, monkeypatch: pytest.
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_replaced_public_key_is_found(tmp_path: Path, swift: None) -> None:
+def test_a_replaced_public_key_is_found(tmp_path: Path) -> None:
     mine = create_key_file(tmp_path / "a.json", "Town Hall", PASSPHRASE).key_file
     theirs = create_key_file(tmp_path / "b.json", "Town Hall", NEW).key_file
     forged = mine.model_copy(update={"public_key": theirs.public_key, "key_id": theirs.key_id})
@@ -147,7 +139,7 @@ def test_passphrases_that_will_not_do(passphrase: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_passphrase_is_the_same_on_every_keyboard(tmp_path: Path, swift: None) -> None:
+def test_a_passphrase_is_the_same_on_every_keyboard(tmp_path: Path) -> None:
     composed = "übergroße Schlüssel"
     decomposed = unicodedata.normalize("NFD", composed)
     assert checked_passphrase(decomposed) == composed != decomposed
@@ -156,7 +148,7 @@ def test_a_passphrase_is_the_same_on_every_keyboard(tmp_path: Path, swift: None)
     assert open_with_passphrase(created.key_file, decomposed).site == "Rathaus"
 
 
-def test_a_second_role_joins_the_site(tmp_path: Path, swift: None) -> None:
+def test_a_second_role_joins_the_site(tmp_path: Path) -> None:
     first = create_key_file(tmp_path / "a.json", "Town Hall", PASSPHRASE).key_file
     second = create_key_file(tmp_path / "b.json", "", NEW, role="witness", same_site=first).key_file
     assert (second.site_id, second.site) == (first.site_id, "Town Hall")
@@ -184,9 +176,7 @@ def test_a_second_role_joins_the_site(tmp_path: Path, swift: None) -> None:
         ({"roles": [{"role": "custodian", "public_key": "00" * 32, "key_id": "0" * 16}]}, "key of role"),
     ],
 )
-def test_recipients_files_that_contradict_themselves(
-    tmp_path: Path, swift: None, change: dict[str, object], message: str
-) -> None:
+def test_recipients_files_that_contradict_themselves(tmp_path: Path, change: dict[str, object], message: str) -> None:
     key_file = create_key_file(tmp_path / "k.json", "Town Hall", PASSPHRASE).key_file
     path = tmp_path / "r.json"
     write_recipients(path, Recipients(key_file.site_id, key_file.site, (key_file.recipient,)))
@@ -214,7 +204,7 @@ def test_files_that_are_not_there_or_endless(tmp_path: Path) -> None:
         read_recipients(tmp_path)
 
 
-def test_a_key_id_that_is_not_the_keys(tmp_path: Path, swift: None) -> None:
+def test_a_key_id_that_is_not_the_keys(tmp_path: Path) -> None:
     path = tmp_path / "k.json"
     create_key_file(path, "Town Hall", PASSPHRASE)
     content = json.loads(path.read_text())
@@ -230,7 +220,7 @@ def test_sites_need_a_name(tmp_path: Path, site: str) -> None:
         create_key_file(tmp_path / "k.json", site, PASSPHRASE)
 
 
-def test_what_a_key_file_shows(tmp_path: Path, swift: None) -> None:
+def test_what_a_key_file_shows(tmp_path: Path) -> None:
     key_file = create_key_file(tmp_path / "k.json", " Town Hall ", PASSPHRASE).key_file
     assert key_file.site == "Town Hall"
     assert key_file.role == custody.CUSTODIAN

@@ -15,7 +15,6 @@ from overt.cli.keys import app
 from overt.cli.passphrase import read_passphrase
 from overt.errors import ConflictError, ForbiddenError, InvalidError, MissingError, OvertError
 from overt.ids import StreamKey
-from overt.sealing import age
 from overt.sealing.custody import open_with_passphrase, read_key_file
 from overt.sealing.ratchet import period_commitment
 from overt.sealing.recipients_file import read_recipients
@@ -25,17 +24,7 @@ PASSPHRASE = "eleven wet umbrellas"
 
 
 @pytest.fixture(autouse=True)
-def _swift(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Boxes that open at once, and no passphrase in the environment."""
-
-    def unseal(armoured: str, passphrase: str) -> bytes:
-        secret, right = json.loads(armoured.removeprefix(age.ARMOUR))
-        if passphrase != right:
-            raise ForbiddenError("Decryption failed")
-        return bytes.fromhex(secret)
-
-    monkeypatch.setattr(age, "seal", lambda secret, right: age.ARMOUR + json.dumps([secret.hex(), right]))
-    monkeypatch.setattr(age, "unseal", unseal)
+def _no_passphrase_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("OVERT_PASSPHRASE", "OVERT_NEW_PASSPHRASE", "OVERT_RECOVERY_CODE"):
         monkeypatch.delenv(variable, raising=False)
 
