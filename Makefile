@@ -36,12 +36,12 @@ floors: $(READY)
 	$(BIN)/lint-imports
 
 unit: $(READY)
-	$(BIN)/pytest -n auto -m "not peer and not browser"
+	$(BIN)/pytest -n auto --dist worksteal -m "not peer and not browser"
 	$(BIN)/python hatch_build.py test
 
 # The control room's tests once more, on PostgreSQL (from PyPI); `make test` runs them on SQLite.
 postgresql: $(READY)
-	$(BIN)/python tests/rigs/with_postgresql.py $(BIN)/pytest -n auto -m "not peer and not browser" tests/control
+	$(BIN)/python tests/rigs/with_postgresql.py $(BIN)/pytest -n auto --dist worksteal -m "not peer and not browser" tests/control
 
 peer: $(READY)
 	$(BIN)/pytest -n auto -m peer

@@ -8,6 +8,7 @@ test asks for `true_passphrases` and in the processes that a test starts.
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,11 @@ from quick_age import quick_passphrases, slow_passphrases
 collect_ignore = [] if importlib.util.find_spec("playwright") else ["browser"]
 settings.register_profile("overt", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("overt")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes `-n auto` means: twice the cores, since tests wait as long as they compute."""
+    return 2 * len(os.sched_getaffinity(0))
 
 
 @pytest.fixture(scope="session", autouse=True)
