@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -80,14 +79,14 @@ def test_a_second_writer_is_refused_and_a_reader_is_not(site: LedgerSite) -> Non
         assert ledger.size == 2
 
 
-def test_a_ledger_is_made_once_and_opened_with_its_key_alone(site: LedgerSite, tmp_path: Path) -> None:
+def test_a_ledger_is_made_once_and_opened_with_its_key_alone(site: LedgerSite) -> None:
     with pytest.raises(MissingError):
         Ledger(site.directory, site.signer)
     site.fill(1)
     with pytest.raises(ConflictError, match="already"):
         Ledger.create(site.directory, site.signer)
     with pytest.raises(ConflictError, match="not empty"):
-        Ledger.create(tmp_path, site.signer)
+        Ledger.create(site.directory.parent, site.signer)
     with pytest.raises(ForbiddenError):
         Ledger(site.directory, NoteSigner.generate(site.signer.name))
 

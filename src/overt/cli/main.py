@@ -1,7 +1,7 @@
 """`overt`: the commands, and the one place where errors become messages and exit codes.
 
-Exit codes: 0 done; 2 to 7 the kinds of `overt.errors` (7 also when `overt reconcile` finds differences); 130
-interrupted.
+Exit codes: 0 done; 2 to 7 the kinds of `overt.errors` (7 also when `overt reconcile` or `overt ledger verify`
+finds that something is wrong); 130 interrupted.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ COMMANDS: Final = {
     "reconcile": "overt.cli.reconcile",
     "export": "overt.cli.export",
     "keys": "overt.cli.keys",
+    "ledger": "overt.cli.ledger.command",
+    "witness": "overt.cli.witness.command",
     "view": "overt.cli.view",
     "simulate": "overt.cli.simulate",
     "demo": "overt.cli.demo",

@@ -17,21 +17,21 @@ MAX_DEPTH: Final = 32
 MAX_BYTES: Final = 1 << 20
 
 
-def encode(value: Any) -> bytes:
+def encode(value: Any, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX_BYTES) -> bytes:
     """Return the canonical text of a value made of dict, list, tuple, str, int, bool and None.
 
     Raises:
-        InvalidError: it holds something else, such as a float; is nested deeper than `MAX_DEPTH`; or longer than
-            `MAX_BYTES`.
+        InvalidError: it holds something else, such as a float; is nested deeper than `max_depth`; or longer than
+            `max_bytes`.
     """
-    text = json.dumps(_sorted(value, 0), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(_sorted(value, max_depth), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     try:
         data = text.encode()
     except UnicodeEncodeError as error:
         msg = "half of a surrogate pair is no character, and does not go into a ledger: repair the text"
         raise InvalidError(msg) from error
-    if len(data) > MAX_BYTES:
-        msg = f"{len(data)} bytes are too many for one entry of a ledger: at most {MAX_BYTES}"
+    if len(data) > max_bytes:
+        msg = f"{len(data)} bytes are too many for one entry of a ledger: at most {max_bytes}"
         raise InvalidError(msg)
     return data
 
@@ -56,10 +56,10 @@ def decode(data: bytes) -> Any:
     return value
 
 
-def _sorted(value: Any, depth: int) -> Any:
+def _sorted(value: Any, deeper: int) -> Any:
     """Return a value with the members of its objects in order; refuse what canonical JSON here does not hold."""
-    if depth > MAX_DEPTH:
-        msg = f"an entry of a ledger is nested at most {MAX_DEPTH} deep"
+    if deeper < 0:
+        msg = "an entry of a ledger is nested too deep"
         raise InvalidError(msg)
     if value is None or isinstance(value, str | bool):
         return value
@@ -69,13 +69,13 @@ def _sorted(value: Any, depth: int) -> Any:
             raise InvalidError(msg)
         return value
     if isinstance(value, list | tuple):
-        return [_sorted(each, depth + 1) for each in value]
+        return [_sorted(each, deeper - 1) for each in value]
     if isinstance(value, dict):
         if not all(isinstance(name, str) for name in value):
             msg = "members of an object in a ledger have names that are text"
             raise InvalidError(msg)
         names = sorted(value, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
-        return {name: _sorted(value[name], depth + 1) for name in names}
+        return {name: _sorted(value[name], deeper - 1) for name in names}
     msg = f"{type(value).__name__} does not go into a ledger: write text, whole numbers, true, false or null"
     raise InvalidError(msg)
 

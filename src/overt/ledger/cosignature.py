@@ -58,7 +58,7 @@ def cosigned_by(note: Note, keys: Iterable[VerifierKey]) -> list[Cosignature]:
                 raise CorruptError(msg)
             (time_s,) = _STAMP.unpack_from(signature.blob)
             if time_s > MAX_TIME or not key.verifies(signature.blob[_STAMP.size :], message(note.text, time_s)):
-                msg = f"the cosignature of {key.name} ({key.key_id.hex()}) is not its own: altered or forged"
+                msg = f"the cosignature of {key.name} ({key.key_id.hex()}) is false: altered, or forged"
                 raise CorruptError(msg)
             found.append(Cosignature(key, time_s))
             break

@@ -104,8 +104,8 @@ class LedgerFiles:
         """Take away the partial tiles of a tile that is full, durable, and in its place."""
         folder = self.directory / f"{path}.p"
         try:
-            for each in os.scandir(folder):
-                Path(each.path).unlink(missing_ok=True)
+            for each in list(folder.iterdir()):
+                each.unlink(missing_ok=True)
             folder.rmdir()
         except FileNotFoundError:
             return

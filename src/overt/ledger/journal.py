@@ -181,7 +181,9 @@ class Journal:
 
         Raises:
             UnavailableError: the disk refuses. What it took of the record is cut off; where it refuses even that,
-                every further append tries to cut it off first.
+                every further append tries to cut it off first. (A disk that takes a whole record, denies having
+                flushed it, and refuses to shorten the file until the process is gone, leaves a leaf behind about
+                something that was not done. The reverse cannot happen.)
         """
         self._cut()
         self._clean = False

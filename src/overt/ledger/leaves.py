@@ -26,6 +26,9 @@ from overt.ledger.merkle import leaf_hash
 VERSION: Final = 1
 SALT_SIZE: Final = 32
 MICROSECOND: Final = 1000
+MAX_BODY: Final = 256 * 1024
+MAX_DEPTH: Final = canonical.MAX_DEPTH - 1
+"""A body stands inside another object in a proof."""
 PRUNED: Final = b"pruned"
 """What stands in place of a body that was pruned."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -153,7 +156,7 @@ class Body:
         Raises:
             InvalidError: it is not canonical JSON's (`overt.ledger.canonical.encode`).
         """
-        return cls(os.urandom(SALT_SIZE), canonical.encode(dict(body)))
+        return cls(os.urandom(SALT_SIZE), canonical.encode(dict(body), max_depth=MAX_DEPTH, max_bytes=MAX_BODY))
 
     @property
     def commitment(self) -> bytes:

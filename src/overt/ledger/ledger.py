@@ -133,7 +133,7 @@ class Ledger:
             msg = f"{directory} {what}"
             raise ConflictError(msg)
         files, empty = LedgerFiles(directory), Edge()
-        first = sign(Checkpoint(signer.name, 0, empty.tree.root()), signer)
+        first = sign(Checkpoint(signer.name, 0, empty.root()), signer)
         files.put(CHECKPOINT, first.encode())
         files.sync(CHECKPOINT)
         files.sync_folders()
@@ -367,7 +367,7 @@ class Ledger:
         lines = [body.line() for each in batch for body in each.bodies]
         edge, files = self._edge.grown(envelopes)
         tail, bundles = self._tail.grown(lines)
-        signed = sign(Checkpoint(self._signer.name, edge.size, edge.tree.root()), self._signer)
+        signed = sign(Checkpoint(self._signer.name, edge.size, edge.root()), self._signer)
         record = Record(self._edge.size, tuple(envelopes), tuple(lines), signed.encode()).encode()
         try:
             # What no checkpoint covers yet disturbs nobody. The journal's flush is the moment from which it counts.

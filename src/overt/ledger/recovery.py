@@ -156,11 +156,11 @@ def _replayed(
         except (InvalidError, CorruptError) as error:
             msg = f"{where}: {error}"
             raise CorruptError(msg) from error
-        if (signed.size, signed.root) != (edge.size, edge.tree.root()):
+        if (signed.size, signed.root) != (edge.size, edge.root()):
             msg = f"{where} and those before it are not what its checkpoint was signed over"
             raise CorruptError(msg)
         if published is not None and published.size == edge.size:
-            met = published.root == edge.tree.root()
+            met = published.root == edge.root()
         files |= added
         last = signed
     if not met or last is None:

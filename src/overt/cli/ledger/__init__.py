@@ -1,0 +1,1 @@
+"""`overt ledger`: verifying, reading and proving what a ledger holds."""

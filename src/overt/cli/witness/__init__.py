@@ -1,0 +1,1 @@
+"""`overt witness`: cosigning the checkpoints of ledgers that somebody else keeps."""
