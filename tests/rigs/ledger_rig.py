@@ -140,7 +140,7 @@ def forge(directory: Path, signer: NoteSigner, leaves: list[bytes], lines: list[
     """Write the ledger anew, all of it in order and signed, out of whatever leaves and bodies."""
     for name in ("tile", "bodies", "journal", "checkpoint"):
         path = directory / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     edge, files = Edge().grown(leaves)
     files["checkpoint"] = sign(Checkpoint(signer.name, edge.size, edge.root()), signer).encode()
     for number in range((len(lines) + 255) // 256):

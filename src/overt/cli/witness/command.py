@@ -148,6 +148,7 @@ def serve(
     try:
         configuration.load()
         socket = configuration.bind_socket()
+        socket.listen()
     except (OSError, SystemExit) as error:
         msg = f"{listen} cannot be answered at: {error}"
         raise UnavailableError(msg) from error
