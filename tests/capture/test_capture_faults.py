@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from capture_rig import FOOTAGE, Rig, rig
+from stopwatch import Stopwatch
 
 
 def recording(made: Rig, camera: str = "cam") -> None:
@@ -33,15 +34,15 @@ def test_lost_packets_are_counted_marked_and_spare_the_other_frames() -> None:
 def test_a_silent_camera_is_noticed_within_five_seconds_and_nothing_is_lost_after_it_returns(one: Rig) -> None:
     one.wait_frames(25)
     one.camera().fault("stall")
-    began = time.monotonic()
-    one.wait(lambda kept: any(cause == "camera" for cause, _ in kept.interruptions), 6)
-    assert time.monotonic() - began < 5
+    watch = Stopwatch()
+    one.wait(lambda kept: any(cause == "camera" for cause, _ in kept.interruptions), 60)
+    assert watch.within(5)
     assert any("sends no frames" in detail for _, detail in one.store.of("cam").interruptions)
     before = len(one.store.of("cam").samples())
     one.camera().clear()
-    returned = time.monotonic()
+    returned = Stopwatch()
     one.wait_frames(before + 25)
-    assert time.monotonic() - returned < 5
+    assert returned.within(5)
     recording(one)
 
 
@@ -50,7 +51,7 @@ def test_a_camera_that_dies_is_back_within_a_second(one: Rig, reset: bool) -> No
     one.wait_frames(25)
     sessions = set(one.store.of("cam").sessions)
     one.camera().kill_sessions(reset=reset)
-    kept = one.wait(lambda kept: len(set(kept.sessions)) > len(sessions), 5)
+    kept = one.wait(lambda kept: len(set(kept.sessions)) > len(sessions), 60)
     assert kept.interruptions[-1][0] in {"camera", "network"}
     first = next(f for f, s in zip(kept.fragments, kept.sessions, strict=True) if s not in sessions)
     last = [f for f, s in zip(kept.fragments, kept.sessions, strict=True) if s in sessions][-1]
@@ -67,9 +68,9 @@ def test_a_camera_that_refuses_connections_is_retried_and_met_again(one: Rig) ->
     time.sleep(3)
     before = len(one.store.of("cam").samples())
     one.camera().listen_again()
-    returned = time.monotonic()
+    returned = Stopwatch()
     one.wait_frames(before + 10)
-    assert time.monotonic() - returned < 4
+    assert returned.within(4)
 
 
 def test_a_black_hole_is_retried_within_ten_seconds_and_met_within_three() -> None:
@@ -77,14 +78,14 @@ def test_a_black_hole_is_retried_within_ten_seconds_and_met_within_three() -> No
         health = made.wait_health(lambda health: health.state == "unreachable")
         assert "does not answer" in health.reason
         attempts = made.camera().statistics().connections
-        began = time.monotonic()
-        made.camera().wait_until(lambda counters: counters.connections > attempts + 1, 20)
-        assert time.monotonic() - began < 10
+        watch = Stopwatch()
+        made.camera().wait_until(lambda counters: counters.connections > attempts + 1, 60)
+        assert watch.within(10)
         made.camera().clear()
-        returned = time.monotonic()
+        returned = Stopwatch()
         made.wait_frames(5)
         # The attempt that is under way may be the patient one; the one after it never is.
-        assert time.monotonic() - returned < 12
+        assert returned.within(12)
 
 
 def test_a_refused_password_is_shown_once_and_named() -> None:

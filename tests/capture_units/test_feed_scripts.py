@@ -52,7 +52,7 @@ class Saw:
         self.reached = threading.Event()
 
     def wait(self) -> None:
-        assert self.reached.wait(10), "the script did not get there"
+        assert self.reached.wait(60), "the script did not get there"
 
 
 def test_stopped_while_connecting() -> None:
@@ -498,7 +498,7 @@ class UdpCamera:
         self.media.bind((host, 0))
         self.control = socket.socket(self.family, socket.SOCK_DGRAM)
         self.control.bind((host, 0))
-        self.control.settimeout(5)
+        self.control.settimeout(60)
         self.source = source
         self.client: tuple[str, int] = ("", 0)
 

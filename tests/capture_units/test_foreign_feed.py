@@ -192,7 +192,7 @@ def _command_line(pid: int) -> list[bytes]:
 
 
 def _everything(process: subprocess.Popen[bytes], frames: FileIO) -> bytes:
-    process.wait(20)
+    process.wait(60)
     return frames.read() or b""
 
 

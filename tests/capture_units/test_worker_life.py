@@ -37,6 +37,7 @@ from overt.sealing.roles import Recipients, RoleKey
 from overt.simulator.persona import Persona
 from overt.simulator.simulator import Simulator
 from recorder_rig import Site, stored, unstored
+from stopwatch import Stopwatch
 
 OPTIONS = StoreOptions(min_free_bytes=0, compare_at_start=False)
 
@@ -86,7 +87,7 @@ def test_a_worker_whose_supervisor_vanishes_stores_what_it_has_in_hand(site: Sit
             ours.recv()
         ours.close()
         gone_ns = time.monotonic_ns()
-        thread.join(15)
+        thread.join(60)
         assert not thread.is_alive(), "the worker goes on without a supervisor"
         sent = simulator.camera("cam").frames()
         theirs.close()
@@ -102,10 +103,10 @@ def test_orders_to_a_worker_that_hangs_never_wait(site: Site) -> None:
     process = WorkerProcess(order(site))
     os.kill(process.pid, signal.SIGSTOP)
     many = Apply(tuple(camera(f"cam-{number}") for number in range(200)))
-    began = time.monotonic()
+    watch = Stopwatch()
     for _ in range(50):
         process.tell(many)
-    assert time.monotonic() - began < 0.5
+    assert watch.within(1)
     process.kill()
     assert process.close() == -signal.SIGKILL
     assert process.pipe.closed
@@ -123,11 +124,11 @@ def test_a_worker_that_hangs_in_the_middle_of_a_report_does_not_hold_its_supervi
     monkeypatch.setattr(child_process, "HALF_MESSAGE_S", 1)
     monkeypatch.setattr(child_process, "sys", SimpleNamespace(executable=str(script)))
     process = WorkerProcess(order(site))
-    began = time.monotonic()
-    assert process.pipe.poll(10)
+    assert process.pipe.poll(60)
+    watch = Stopwatch()
     with pytest.raises(BlockingIOError):
         process.pipe.recv()
-    assert time.monotonic() - began < 8
+    assert watch.within(8)
     assert process.close(0.1) == -signal.SIGKILL
 
 
@@ -198,7 +199,7 @@ def assignment(revision: int, *names: str) -> Assignment:
     return Assignment(revision=revision, cameras=tuple(camera(name) for name in names))
 
 
-def until(predicate: Callable[[], bool], seconds: float = 5) -> None:
+def until(predicate: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not predicate():
         assert time.monotonic() < deadline, "it did not come to hold"
@@ -303,9 +304,9 @@ def test_stopping_tells_every_worker_and_kills_those_that_do_not_end(
     with supervised(site, monkeypatch, "a", "b") as (made, facts):
         for each in FakeProcess.made:
             each.obedient = obedient
-        began = time.monotonic()
+        watch = Stopwatch()
         made.stop(0.5)
-        assert time.monotonic() - began < 3
+        assert watch.within(3)
         assert [each.told for each in FakeProcess.made] == [[Stop()]] * 2
         assert [each.killed for each in FakeProcess.made] == ([0, 0] if obedient else [1, 1])
         assert all(each.pipe.closed for each in FakeProcess.made)

@@ -81,7 +81,7 @@ def viewing(
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(20)
+        process.wait(60)
         process.stdout.close()
         process.stderr.close()
 
@@ -92,7 +92,7 @@ class Page:
     def __init__(self, link: str) -> None:
         parts = urlsplit(link)
         assert parts.fragment.startswith("ticket=")
-        self.http = httpx.Client(base_url=f"{parts.scheme}://{parts.netloc}", timeout=20)
+        self.http = httpx.Client(base_url=f"{parts.scheme}://{parts.netloc}", timeout=60)
         secret = to_text(os.urandom(32))
         self.opening = self.http.post("/session", json={"ticket": parts.fragment[7:], "secret": secret})
         if self.opening.status_code == 201:
@@ -146,7 +146,7 @@ def test_a_link_with_the_sites_key_shows_live_and_recorded_pictures_to_one_page(
             assert kinds.count(RecordKind.FRAGMENT) >= 2
             assert kinds[-1] == RecordKind.END
             process.send_signal(signal.SIGHUP)  # the terminal is closed
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
             assert page.http.get("/session").status_code in {401, 403}, "with the command, everything ends"
 
 

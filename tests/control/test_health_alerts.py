@@ -174,7 +174,7 @@ def test_a_name_that_points_elsewhere_the_second_time_gains_nothing(
 def test_a_message_is_published_on_its_topic() -> None:
     with broker("cctv/#") as (port, heard):
         send("mqtt", f"mqtt://127.0.0.1:{port}/cctv/alerts")
-        assert heard.get(timeout=20) == {"subject": "Market is lost"}
+        assert heard.get(timeout=60) == {"subject": "Market is lost"}
 
 
 def test_a_broker_that_is_not_there_or_not_allowed_is_said() -> None:

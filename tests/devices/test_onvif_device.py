@@ -203,7 +203,7 @@ def served(talk: Callable[[socket.socket], None]) -> Iterator[int]:
 
     def one(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            connection.settimeout(5)
+            connection.settimeout(60)
             talk(connection)
 
     def serve() -> None:
@@ -222,7 +222,7 @@ def served(talk: Callable[[socket.socket], None]) -> Iterator[int]:
         over.set()
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(5)
+        thread.join(60)
 
 
 def answering(data: bytes) -> Callable[[socket.socket], None]:

@@ -94,7 +94,7 @@ class Chain:
             self.store.clock_offset_ns = self.capturing.clock_offset_ns
 
     def wait_step(self, count: int) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while len(self.steps) < count:
             assert time.monotonic() < deadline, "the step was not noticed"
             time.sleep(0.02)
@@ -115,7 +115,7 @@ def recording(site: Site, simulator: Simulator, clock: SetClock) -> Iterator[Cha
         streams = [{"urls": simulator.url("a")}]
         chain.capturing.apply((CameraAssignment.model_validate({"name": "a", "streams": streams}),))
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while not store.status().streams[0].fragments:
                 assert time.monotonic() < deadline, "nothing was stored"
                 time.sleep(0.02)

@@ -119,7 +119,7 @@ class Facts:
     def of(self, kind: type[T]) -> list[T]:
         return [fact.data for fact in self.seen if isinstance(fact.data, kind)]
 
-    def wait(self, kind: type[T], match: Callable[[T], bool] = lambda _: True, timeout: float = 10) -> T:
+    def wait(self, kind: type[T], match: Callable[[T], bool] = lambda _: True, timeout: float = 60) -> T:
         def found() -> T | None:
             return next((data for data in self.of(kind) if match(data)), None)
 
@@ -130,7 +130,7 @@ class Facts:
         return data
 
 
-def wait_until(condition: Callable[[], bool], timeout: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], timeout: float = 60) -> None:
     """Wait for something that no event tells."""
     deadline = time.monotonic() + timeout
     while not condition():

@@ -112,7 +112,7 @@ def test_a_recorder_starts_with_a_damaged_index_and_repairs_it(recorded: Any, la
     assert store.attach([camera])[camera].last_end_ns == lab.T0 + 300 * S
     store.append_many((camera, uuid.UUID(int=2), each) for each in lab.run(lab.T0 + 3000 * S, 20))
     assert store.flush()
-    store._comparison.join(10)
+    store._comparison.join(60)
     store.close()
     assert kinds(recorded, deep=True) == []
     assert len(recorded.payloads(camera)) == 520

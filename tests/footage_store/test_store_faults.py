@@ -48,7 +48,7 @@ class Disk:
     def write(self, fd: int, data: Any) -> int:
         if not self.go_on.is_set():
             self.held.set()
-            assert self.go_on.wait(20)
+            assert self.go_on.wait(60)
         if self.refusal is not None and self.refuses(fd):
             raise OSError(self.refusal, os.strerror(self.refusal))
         if self.room is not None:
@@ -134,7 +134,7 @@ def test_a_disk_that_refuses_is_a_gap_until_it_does_not(
     assert facts.wait(DiskStateChanged).state == state
     assert store.status().streams[0].refused == 10
     disk.refusal = None
-    facts.wait(DiskStateChanged, lambda each: each.state == "ok", timeout=1)
+    facts.wait(DiskStateChanged, lambda each: each.state == "ok", timeout=60)
     more(10)
     assert store.close()
     assert len(stored.payloads) == 20
@@ -158,7 +158,7 @@ def test_a_record_torn_by_a_full_disk_is_cut_off(
     more(6)
     facts.wait(GapOpened)
     disk.room = None
-    facts.wait(DiskStateChanged, lambda each: each.state == "ok", timeout=1)
+    facts.wait(DiskStateChanged, lambda each: each.state == "ok", timeout=60)
     more(4)
     assert store.close()
     assert site.payloads(camera) == stored.payloads
@@ -201,7 +201,7 @@ def test_a_disk_that_hangs_fills_a_bounded_queue(
     assert store.flush()
     disk.go_on.clear()
     more(1)
-    assert disk.held.wait(5)
+    assert disk.held.wait(60)
     for _ in range(30):
         more(10, size=1000)
         assert store.status().queued_bytes <= 100_000
@@ -248,7 +248,7 @@ def test_a_directory_that_is_gone_and_comes_back(site: Any, lab: Any, camera: St
     assert list(site.directory.iterdir()) == []
     site.directory.rmdir()
     elsewhere.rename(site.directory)
-    facts.wait(DiskStateChanged, lambda each: each.state == "ok", timeout=1)
+    facts.wait(DiskStateChanged, lambda each: each.state == "ok", timeout=60)
     more(10)
     assert store.close()
     assert site.payloads(camera) == stored.payloads
@@ -267,7 +267,7 @@ def test_a_directory_that_may_not_be_written(site: Any, lab: Any, camera: Stream
     more(4)
     assert facts.wait(DiskStateChanged).state == "read-only"
     segments.chmod(0o700)
-    facts.wait(DiskStateChanged, lambda each: each.state == "ok", timeout=1)
+    facts.wait(DiskStateChanged, lambda each: each.state == "ok", timeout=60)
     more(4)
     assert store.close()
     assert site.payloads(camera)
@@ -291,7 +291,7 @@ def test_the_reserve_is_kept_and_nothing_older_is_touched(
     assert facts.wait(GapOpened).cause == "disk"
     assert site.files() == before
     space.f_bavail = 5000
-    facts.wait(DiskStateChanged, lambda each: each.state == "low", timeout=1)
+    facts.wait(DiskStateChanged, lambda each: each.state == "low", timeout=60)
     more(10)
     assert store.close()
     assert len(site.payloads(camera)) == 20

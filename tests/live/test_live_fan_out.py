@@ -70,8 +70,9 @@ def test_the_next_viewer_begins_at_once_and_costs_the_worker_nothing(tmp_path: P
             await first.wait(lambda seen: len(seen.media) > 6)
             asked, sent = len(replay.asked), len(first.seen.media)
             second = Watcher(await hub.subscribe(CAM, mode))
-            seen = await second.wait(lambda seen: len(seen.media) > 0, 1)
-            assert len(first.seen.media) <= sent + 2, "it waited for nothing that was still to come"
+            seen = await second.wait(lambda seen: len(seen.media) > 0)
+            before = {each.data for each in first.seen.media[: sent + 2]}
+            assert seen.media[0].data in before, "it waited for nothing that was still to come"
             await second.wait(lambda seen: len(seen.media) > 12)
             check_unbroken(seen)
             assert len(replay.asked) == asked

@@ -23,7 +23,7 @@ def endpoint(port: int) -> Endpoint:
     return Endpoint(socket.AF_INET, ("127.0.0.1", port), "127.0.0.1")
 
 
-def opened(link: TcpLink, seconds: float = 5) -> TcpLink:
+def opened(link: TcpLink, seconds: float = 60) -> TcpLink:
     """Drive a link until it is open, as the reactor would."""
     deadline = time.monotonic() + seconds
     while not link.progress():
@@ -47,7 +47,7 @@ def tls_echo(pem: Path, key_file: Path) -> Iterator[int]:
 
     def serve() -> None:
         connection, _ = listener.accept()
-        connection.settimeout(5)
+        connection.settimeout(60)
         try:
             with context.wrap_socket(connection, server_side=True) as secured:
                 secured.sendall(secured.recv(100))
@@ -59,13 +59,13 @@ def tls_echo(pem: Path, key_file: Path) -> Iterator[int]:
     try:
         yield listener.getsockname()[1]
     finally:
-        thread.join(5)
+        thread.join(60)
         listener.close()
 
 
 def read_some(link: TcpLink) -> bytes:
     buffer = memoryview(bytearray(1000))
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         select.select([link.fileno], [], [], 0.05)
         count = link.receive_into(buffer)
@@ -169,7 +169,7 @@ def test_every_address_of_a_name_is_returned_once_in_order(monkeypatch: pytest.M
     four = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 554))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [six, four, six])
     resolver = Resolver()
-    found = resolver.resolve("camera.example", 554).result(5)
+    found = resolver.resolve("camera.example", 554).result(60)
     resolver.close()
     assert [each.address for each in found] == [("2001:db8::7", 554, 0, 0), ("192.0.2.7", 554)]
     assert {each.host for each in found} == {"camera.example"}
@@ -179,7 +179,7 @@ def test_names_and_literals_resolve() -> None:
     resolver = Resolver()
     assert resolver.resolve("127.0.0.1", 554).result(0) == (Endpoint(socket.AF_INET, ("127.0.0.1", 554), "127.0.0.1"),)
     assert [each.address for each in resolver.resolve("::1", 554).result(0)] == [("::1", 554, 0, 0)]
-    assert {each.address[1] for each in resolver.resolve("localhost", 554).result(5)} == {554}
+    assert {each.address[1] for each in resolver.resolve("localhost", 554).result(60)} == {554}
     with pytest.raises(MissingError, match="cannot be resolved"):
-        resolver.resolve("no-such-camera.invalid", 554).result(10)
+        resolver.resolve("no-such-camera.invalid", 554).result(60)
     resolver.close()

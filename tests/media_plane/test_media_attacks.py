@@ -25,6 +25,7 @@ from overt.contract.grant import to_text
 from overt.media.records import record
 from overt.recorder.media_plane import connections, guard, live_socket
 from overt.recorder.media_plane.limits import Bound, Limits
+from stopwatch import Stopwatch
 
 RECORDED = may(FRONT, rights=("recorded",), from_ns=1_000, to_ns=2_000)
 PATHS = ("spans?from=1000&to=2000", "fragments?from=1000&to=2000", "keyframes?from=1000&to=2000", "still?at=1000")
@@ -189,10 +190,10 @@ def test_revocation_closes_open_sockets_within_a_second(tmp_path: Path) -> None:
             other, _ = await plane.token()
             async with plane.watch(token) as live, plane.watch(other) as untouched:
                 await asyncio.gather(live.recv(), untouched.recv())
-                began = time.monotonic()
+                watch = Stopwatch()
                 assert (await plane.control.delete(f"/grants/{grant.id}")).status_code == 204
                 code, errors = await end_of(live)
-                assert time.monotonic() - began < 1
+                assert watch.within(1)
                 assert (code, errors[0]["message"]) == (4403, "the grant was revoked")
                 assert plane.live.viewers[0].offer(record(2, {}))
                 assert await untouched.recv()
@@ -208,9 +209,9 @@ def test_expiry_closes_open_sockets_within_a_second(tmp_path: Path) -> None:
             async with plane.watch(token) as live:
                 await live.recv()
                 plane.clock.step_ns = grant.expires_s * SECOND - time.time_ns()
-                began = time.monotonic()
+                watch = Stopwatch()
                 code, errors = await end_of(live)
-                assert time.monotonic() - began < 1
+                assert watch.within(1)
                 assert (code, "expired" in errors[0]["message"]) == (4403, True)
             assert plane.released.count == 0
 
@@ -225,9 +226,9 @@ def test_the_end_of_the_live_right_closes_its_socket_within_a_second(tmp_path: P
             async with plane.watch(token) as live:
                 await live.recv()
                 plane.clock.step_ns = 300 * SECOND
-                began = time.monotonic()
+                watch = Stopwatch()
                 assert (await end_of(live))[0] == 4403
-                assert time.monotonic() - began < 1
+                assert watch.within(1)
             assert (await plane.get("/session", token)).status_code == 200
 
     run(walk())
@@ -241,10 +242,10 @@ def test_revocation_cuts_off_a_socket_that_never_reads_within_a_second(tmp_path:
                 await handshake(connection, plane, token)
                 viewer = plane.live.viewers[0]
                 await until(lambda: not all(viewer.offer(os.urandom(1 << 20)) for _ in range(8)))
-                began = time.monotonic()
+                watch = Stopwatch()
                 await plane.control.delete(f"/grants/{grant.id}")
                 await until(lambda: not plane.live.viewers and not live_connections(plane))
-                assert time.monotonic() - began < 1.5, "half a second for saying why"
+                assert watch.within(1.5), "half a second for saying why"
 
     run(walk())
 
@@ -385,7 +386,7 @@ async def raw(port: int, request: str) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request.encode("latin-1"))
     try:
-        return await asyncio.wait_for(reader.read(), 10)
+        return await asyncio.wait_for(reader.read(), 60)
     finally:
         writer.close()
 
@@ -609,7 +610,7 @@ def test_connections_that_say_nothing_are_closed(tmp_path: Path, monkeypatch: py
                 reader, writer = await asyncio.open_connection("127.0.0.1", plane.port)
                 writer.write(beginning)
                 with contextlib.suppress(ConnectionResetError):
-                    await asyncio.wait_for(reader.read(), 10)
+                    await asyncio.wait_for(reader.read(), 60)
                 writer.close()
             await until(lambda: not plane.usage._connections)
 

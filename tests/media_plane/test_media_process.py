@@ -87,12 +87,12 @@ def wait(host: MediaHost, condition: Callable[[MediaHealth], bool]) -> MediaHeal
 
 def over_socket(site: Site, method: str, path: str, **more: Any) -> httpx.Response:
     transport = httpx.HTTPTransport(uds=str(site.footage / CONTROL_SOCKET))
-    with httpx.Client(transport=transport, base_url="http://media", timeout=20) as client:
+    with httpx.Client(transport=transport, base_url="http://media", timeout=60) as client:
         return client.request(method, path, **more)
 
 
 def asked(host: MediaHost, method: str, path: str, **more: Any) -> httpx.Response:
-    with httpx.Client(timeout=20) as client:
+    with httpx.Client(timeout=60) as client:
         return client.request(method, f"http://{host.listening}{path}", **more)
 
 
@@ -134,8 +134,8 @@ def test_it_stops_when_it_is_told(site: Site, room: ControlRoom) -> None:
     host.start()
     running = wait(host, lambda health: health.state == "running")
     began = time.monotonic()
-    host.stop(20)
-    assert time.monotonic() - began < 10
+    host.stop(60)
+    assert time.monotonic() - began < 55, "it was killed"
     assert host.health().state == "stopped"
     assert not Path(f"/proc/{running.pid}").exists()
     assert not (site.footage / CONTROL_SOCKET).exists()
@@ -278,7 +278,7 @@ async def watched_and_replayed(site: Site, room: ControlRoom, listening: str) ->
     secret = os.urandom(32)
     grant = room.grant(may("front"), secret=secret)
     body = {"grant": grant.to_token(room.key), "secret": to_text(secret)}
-    async with httpx.AsyncClient(base_url=f"http://{listening}", timeout=20) as client:
+    async with httpx.AsyncClient(base_url=f"http://{listening}", timeout=60) as client:
         token = (await client.post("/session", json=body)).json()["token"]
         headers = {"authorization": f"Bearer {token}"}
         async with asyncio.timeout(LIMIT_S):

@@ -34,6 +34,7 @@ from overt.recorder.media_plane.live_socket import PROTOCOL, TOKEN_PREFIX
 from overt.recorder.status import assess
 from overt.sealing.recipients_file import read_recipients
 from recorder_rig import Recorder, addresses, cameras, make_site, toml_of
+from stopwatch import Stopwatch
 
 DAY_NS = 86_400_000_000_000
 
@@ -145,7 +146,7 @@ def test_clients_that_never_speak_tls_hold_nobody_up_and_go(
             assert (await plane.http.get("/health")).status_code == 200
             loop = asyncio.get_running_loop()
             for each in idle:
-                each.settimeout(10)
+                each.settimeout(60)
                 with contextlib.suppress(ConnectionResetError):
                     assert await loop.run_in_executor(None, each.recv, 1) == b""
                 each.close()
@@ -195,7 +196,7 @@ def test_what_comes_with_the_last_words_of_the_handshake_is_not_lost(tmp_path: P
             tls.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             writer.write(outgoing.read())
             answer = b""
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while b"ok" not in answer:
                     incoming.write(await reader.read(65536))
                     with contextlib.suppress(ssl.SSLWantReadError):
@@ -212,8 +213,8 @@ def test_a_stop_waits_for_no_handshake(tmp_path: Path, authority: Authority) -> 
         async with encrypted(tmp_path, authority) as plane:
             held = socket.create_connection(("127.0.0.1", plane.port))
             await until(lambda: plane.usage._connections.total() == 1)
-            began = time.monotonic()
-        assert time.monotonic() - began < entrance.HANDSHAKE_S / 2
+            watch = Stopwatch()
+        assert watch.within(entrance.HANDSHAKE_S / 2)
         held.close()
 
     run(scene())
@@ -368,7 +369,7 @@ async def _watched(room: ControlRoom, authority: Authority, listening: str) -> N
     secret = os.urandom(32)
     grant = room.grant(may(FRONT), secret=secret)
     trust = authority.client()
-    async with httpx.AsyncClient(base_url=f"https://{listening}", verify=trust, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=f"https://{listening}", verify=trust, timeout=60) as client:
         opened = await client.post("/session", json={"grant": grant.to_token(room.key), "secret": to_text(secret)})
         assert opened.status_code == 201, opened.text
         token = opened.json()["token"]
@@ -379,7 +380,7 @@ async def _watched(room: ControlRoom, authority: Authority, listening: str) -> N
         address = f"wss://{listening}/cameras/front/main/live"
         before = await _served(authority, listening)
         authority.issue()
-        async with asyncio.timeout(30), connect(address, subprotocols=protocols, ssl=trust, proxy=None) as live:
+        async with asyncio.timeout(60), connect(address, subprotocols=protocols, ssl=trust, proxy=None) as live:
             while await _served(authority, listening) == before:
                 fragments += sum(each.kind == RecordKind.FRAGMENT for each in parser.feed(await live.recv()))
             fragments = 0

@@ -116,10 +116,10 @@ def test_the_thread_looks_by_itself_and_when_woken(tmp_path: Path, watch: Config
     watch.start()
     try:
         write(tmp_path, TWO)
-        assert told.event.wait(5)
+        assert told.event.wait(60)
         told.event.clear()
         write(tmp_path, ONE)
         watch.wake()
-        assert told.event.wait(5)
+        assert told.event.wait(60)
     finally:
         watch.stop()

@@ -169,7 +169,7 @@ def test_the_file_is_followed(footage: Path, tmp_path: Path) -> None:
         path.write_text(path.read_text() + "[cameras.b]\nurl = 'rtsp://h/2'\n")
         os.utime(path, (1, 1))
         running.program.reload()
-        assert running.captures[0].applied.wait(10)
+        assert running.captures[0].applied.wait(60)
         assert [camera.name for camera in running.captures[0].assignment.cameras] == ["a", "b"]
     finally:
         running.program.stop()

@@ -158,7 +158,7 @@ def test_a_recorder_that_names_no_camera_is_told_opened_and_looked_back_at(tmp_p
         MediaControl(site.footage / CONTROL_SOCKET).give(grant.id, grant.to_token(room.key), roots)
 
         base = f"http://{recorder.health()['media']['listening']}"
-        with httpx.Client(base_url=base, timeout=20) as page:
+        with httpx.Client(base_url=base, timeout=60) as page:
             opened = page.post("/session", json={"grant": grant.to_token(room.key), "secret": to_text(secret)})
             page.headers["authorization"] = f"Bearer {opened.json()['token']}"
             now_ns = time.time_ns()

@@ -161,10 +161,10 @@ def broker(topic: str) -> Iterator[tuple[int, Queue[Any]]]:
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
-        yield ready.get(timeout=20), heard
+        yield ready.get(timeout=60), heard
     finally:
         ended.set()
-        thread.join(20)
+        thread.join(60)
 
 
 def _port(served: Broker) -> int:

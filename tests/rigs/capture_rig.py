@@ -91,7 +91,7 @@ class KeepingStore:
     def recorded_through_ns(self, key: StreamKey) -> int:
         return 0
 
-    def wait(self, camera: str, predicate: Callable[[Kept], bool], seconds: float = 20) -> Kept:
+    def wait(self, camera: str, predicate: Callable[[Kept], bool], seconds: float = 60) -> Kept:
         """Wait until what is kept of a camera satisfies a predicate."""
         with self.changed:
             done = self.changed.wait_for(lambda: predicate(self.of(camera)), seconds)
@@ -126,10 +126,10 @@ class Rig:
     def camera(self, name: str = "cam") -> CameraControl:
         return self.simulator.camera(name)
 
-    def wait(self, predicate: Callable[[Kept], bool], seconds: float = 20, camera: str = "cam") -> Kept:
+    def wait(self, predicate: Callable[[Kept], bool], seconds: float = 60, camera: str = "cam") -> Kept:
         return self.store.wait(camera, predicate, seconds)
 
-    def wait_frames(self, count: int, seconds: float = 20, camera: str = "cam") -> Kept:
+    def wait_frames(self, count: int, seconds: float = 60, camera: str = "cam") -> Kept:
         return self.wait(lambda kept: sum(each.samples for each in kept.fragments) >= count, seconds, camera)
 
     def health(self, camera: str = "cam") -> StreamHealth:

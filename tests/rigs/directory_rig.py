@@ -48,7 +48,7 @@ def directory() -> Iterator[Directory]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             found = Directory(f"http://127.0.0.1:{port}")
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while True:
                 with contextlib.suppress(httpx.TransportError):
                     httpx.get(f"{found.issuer}/.well-known/openid-configuration").raise_for_status()

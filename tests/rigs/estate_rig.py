@@ -63,7 +63,7 @@ def faults(answer: HttpResponse) -> list[str]:
     return [" ".join(re.sub(r"<[^>]*>", " ", each).split()) for each in (found[1] if found else "").split("</li>")][:-1]
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 30) -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """Wait until something is so; return it."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -170,7 +170,7 @@ class Watcher:
         self.ended = True
         self._changed.set()
 
-    async def wait(self, predicate: Callable[[Seen], bool], seconds: float = 20) -> Seen:
+    async def wait(self, predicate: Callable[[Seen], bool], seconds: float = 60) -> Seen:
         """Wait until what was seen satisfies a predicate."""
         try:
             async with asyncio.timeout(seconds):
@@ -183,7 +183,7 @@ class Watcher:
             raise AssertionError(f"it was not seen in {seconds} s; last came {kinds}") from None
         return self.seen
 
-    async def wait_end(self, seconds: float = 20) -> None:
+    async def wait_end(self, seconds: float = 60) -> None:
         async with asyncio.timeout(seconds):
             await self._task
 
@@ -221,7 +221,7 @@ def serve_hub(footage: Path, pipe: Connection) -> None:
     asyncio.run(serve())
 
 
-async def until(condition: Callable[[], bool], seconds: float = 15) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for something that no event tells."""
     deadline = time.monotonic() + seconds
     while not condition():

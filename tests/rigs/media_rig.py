@@ -268,7 +268,7 @@ class Plane:
         await self.server.up.wait()
         scheme = "http" if self.encryption is None else "https"
         verify = True if self.trust is None else self.trust
-        self.http = httpx.AsyncClient(base_url=f"{scheme}://127.0.0.1:{self.port}", timeout=20, verify=verify)
+        self.http = httpx.AsyncClient(base_url=f"{scheme}://127.0.0.1:{self.port}", timeout=60, verify=verify)
         self.control = httpx.AsyncClient(
             transport=httpx.ASGITransport(
                 control_application(self.sessions, lambda: {"sessions": self.sessions.count})
@@ -334,7 +334,7 @@ async def end_of(socket: ClientConnection) -> tuple[int, list[dict[str, Any]]]:
     return socket.close_code or 0, errors
 
 
-async def until(condition: Callable[[], Any], seconds: float = 10) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for is another party's state
@@ -354,7 +354,7 @@ def run(coroutine: Coroutine[Any, Any, None]) -> None:
 
 
 @contextlib.contextmanager
-def tcp(port: int, *, source: str = "127.0.0.1", timeout: float = 10) -> Iterator[socket.socket]:
+def tcp(port: int, *, source: str = "127.0.0.1", timeout: float = 60) -> Iterator[socket.socket]:
     with socket.create_connection(("127.0.0.1", port), timeout, (source, 0)) as connection:
         yield connection
 

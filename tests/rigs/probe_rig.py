@@ -105,6 +105,6 @@ def probe_server(path: Path) -> Iterator[ProbeServer]:
         yield state
     finally:
         server.shutdown()
-        thread.join(10)
+        thread.join(60)
         server.server_close()
         path.unlink(missing_ok=True)

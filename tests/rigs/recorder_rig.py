@@ -194,7 +194,7 @@ class Recorder:
         self,
         kind: str,
         match: Callable[[dict[str, Any]], bool] = lambda _: True,
-        seconds: float = 30,
+        seconds: float = 60,
         camera: str | None = None,
     ) -> dict[str, Any]:
         """The first fact of a kind whose data match."""
@@ -216,7 +216,7 @@ class Recorder:
         """Health of one camera's main stream."""
         return next(each for each in self.health()["streams"] if each["camera"] == camera)
 
-    def wait_health(self, predicate: Callable[[dict[str, Any]], bool], seconds: float = 30) -> dict[str, Any]:
+    def wait_health(self, predicate: Callable[[dict[str, Any]], bool], seconds: float = 60) -> dict[str, Any]:
         """Ask until health satisfies a predicate."""
         deadline = time.monotonic() + seconds
         health: dict[str, Any] | None = None
@@ -232,7 +232,7 @@ class Recorder:
         msg = f"not within {seconds} s; health was {health}\n{self.errors()[-3000:]}"
         raise AssertionError(msg)
 
-    def wait_recording(self, *cameras: str, seconds: float = 40) -> dict[str, Any]:
+    def wait_recording(self, *cameras: str, seconds: float = 60) -> dict[str, Any]:
         """Wait until these cameras (or all) are recorded, and something of each is on disk."""
 
         def recorded(health: dict[str, Any]) -> bool:
@@ -243,7 +243,7 @@ class Recorder:
 
         return self.wait_health(recorded, seconds)
 
-    def wait_sessions(self, simulator: Simulator, more_than: Mapping[str, int], seconds: float = 40) -> None:
+    def wait_sessions(self, simulator: Simulator, more_than: Mapping[str, int], seconds: float = 60) -> None:
         """Wait until each of these cameras has begun more sessions than it had."""
         deadline = time.monotonic() + seconds
         for name, before in more_than.items():
@@ -263,11 +263,11 @@ class Recorder:
         """Kill -9 supervisor and workers at once; return when, on the monotonic clock."""
         os.killpg(self.process.pid, signal.SIGKILL)
         at = time.monotonic_ns()
-        self.process.wait(20)
+        self.process.wait(60)
         self._tidy()
         return at
 
-    def stop(self, seconds: float = 30) -> int:
+    def stop(self, seconds: float = 60) -> int:
         """SIGTERM; return the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -276,7 +276,7 @@ class Recorder:
         return code
 
     def _tidy(self) -> None:
-        self._reader.join(20)
+        self._reader.join(60)
         if self.process.stdout is not None:
             self.process.stdout.close()
         self._errors.close()

@@ -62,7 +62,7 @@ class Wire:
         self._received = bytearray()
         self._sequence = 0
         self._time = 0
-        connection.settimeout(10)
+        connection.settimeout(60)
 
     def _message(self) -> tuple[str, dict[str, str]]:
         """Return the first line and the headers of what the client says next; RTCP is passed over."""
@@ -206,7 +206,7 @@ class ScriptedCamera:
         """End, and raise what went wrong in a script."""
         self._closing = True
         self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join(15)
+        self._thread.join(60)
         self._listener.close()
         for failure in self.failures:
             raise failure
@@ -260,7 +260,7 @@ class Playback:
             self.endings.append(error)
             self.changed.notify_all()
 
-    def wait(self, predicate: Callable[[], bool], what: str, seconds: float = 10) -> None:
+    def wait(self, predicate: Callable[[], bool], what: str, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         with self.changed:
             while not predicate():
@@ -278,14 +278,14 @@ class Playback:
         """Run on the reactor's thread and wait for it."""
         done = threading.Event()
         self.reactor.call(lambda: (action(), done.set())[0])
-        assert done.wait(5)
+        assert done.wait(60)
 
     def close_feed(self) -> float:
         """End the session as its owner; return how many seconds that took."""
         done = threading.Event()
         began = time.monotonic()
         self.reactor.call(lambda: self.feed.close(done.set))
-        assert done.wait(5), "the feed did not close"
+        assert done.wait(60), "the feed did not close"
         return time.monotonic() - began
 
 
@@ -308,7 +308,7 @@ def on_reactor() -> Iterator[Playback]:
         yield playback
     finally:
         playback.reactor.stop()
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive()
         if playback.failure:
             raise playback.failure[0]

@@ -35,7 +35,7 @@ def test_a_client_that_trusts_the_authority_trusts_the_certificate(tmp_path: Pat
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.handle_request, daemon=True).start()
     trusting = ssl.create_default_context(cafile=str(made.authority))
-    connection = HTTPSConnection("localhost", server.server_address[1], context=trusting, timeout=10)
+    connection = HTTPSConnection("localhost", server.server_address[1], context=trusting, timeout=60)
     connection.request("GET", "/")
     assert connection.getresponse().status == 204
     connection.close()

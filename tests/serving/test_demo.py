@@ -23,7 +23,7 @@ def test_the_demo_records_its_council_and_lets_its_manager_in(tmp_path: Path) ->
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         told = next(value for value in map(json.loads, process.stdout) if "address" in value)
-        with httpx.Client(base_url=told["address"], timeout=30, follow_redirects=True) as browser:
+        with httpx.Client(base_url=told["address"], timeout=60, follow_redirects=True) as browser:
             signed_in(browser, told["email"], told["password"])
             page = browser.get("/cameras").text
             assert [name for name in ("High Street, north", "Library foyer") if name not in page] == []
@@ -31,7 +31,7 @@ def test_the_demo_records_its_council_and_lets_its_manager_in(tmp_path: Path) ->
             streams: list[dict[str, Any]] = eventually(
                 lambda: [each for each in recorder.get("/health")["streams"] if each["state"] == "recording"]
             )
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while len(streams) < 6:
                 assert time.monotonic() < deadline, streams
                 time.sleep(0.2)

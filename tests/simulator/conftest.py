@@ -124,7 +124,7 @@ class Reply:
 class RawClient:
     """Speaks RTSP by hand; interleaved packets that come between replies are kept in `packets`."""
 
-    def __init__(self, url: str, timeout: float = 5.0, wrap: Callable[[socket.socket], socket.socket] | None = None):
+    def __init__(self, url: str, timeout: float = 60, wrap: Callable[[socket.socket], socket.socket] | None = None):
         self.url = url
         _, _, rest = url.partition("://")
         host, _, port = rest.partition("/")[0].rpartition("@")[2].rpartition(":")
@@ -234,7 +234,7 @@ def watch() -> Callable[..., list[bytes]]:
     def watching(url: str, count: int, transport: str = "tcp", **options: str) -> list[bytes]:
         quick = {"rtsp_transport": transport, "probesize": "20000", "analyzeduration": "300000", **options}
         received: list[bytes] = []
-        with av.open(url, options=quick, timeout=5) as container:
+        with av.open(url, options=quick, timeout=60) as container:
             for packet in container.demux(container.streams.video[0]):
                 received.append(bytes(packet))
                 if len(received) == count:

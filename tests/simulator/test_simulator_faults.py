@@ -11,6 +11,7 @@ import pytest
 
 from overt.errors import InvalidError
 from overt.simulator import CameraPersona, Persona, Simulator
+from stopwatch import Stopwatch
 
 
 def sequence(packets: list[tuple[int, bytes]]) -> list[int]:
@@ -91,7 +92,7 @@ def test_a_drip_comes_in_small_pieces_and_ends(simulate, raw):
     client.frames(1)
     camera.fault("drip", bytes=7, interval_ms=5)
     start, received = time.monotonic(), 0
-    client.socket.settimeout(1)
+    client.socket.settimeout(30)
     for _ in range(30):
         received += len(client.more())
     rate = received / (time.monotonic() - start)
@@ -112,7 +113,7 @@ def test_a_drip_keeps_to_its_bound_while_a_camera_films(simulate, raw):
 def test_parameters_change_in_mid_stream(simulate, clips):
     simulator = simulate(speed=5)
     options = {"rtsp_transport": "tcp", "probesize": "20000", "analyzeduration": "200000"}
-    with av.open(simulator.url("hall"), options=options, timeout=5) as container:
+    with av.open(simulator.url("hall"), options=options, timeout=60) as container:
         pictures = container.decode(video=0)
         assert next(pictures).width == 96
         simulator.camera("hall").fault("parameters", source=clips.h264_other)
@@ -168,9 +169,9 @@ def test_a_flood_comes_faster_than_life(simulate, raw):
     client = raw(simulator.url("hall"))
     client.play()
     camera.fault("flood", factor=40)
-    start = time.monotonic()
+    watch = Stopwatch()
     frames = client.frames(200)
-    assert time.monotonic() - start < 4
+    assert watch.within(4)
     assert len(frames) == 200
     camera.clear()
     client.frames(2)

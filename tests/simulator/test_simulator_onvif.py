@@ -51,7 +51,7 @@ def asked(name: str, namespace: str = DEVICE, head: str = "", content: str = "")
 def post(simulator: Simulator, body: str | bytes, path: str = "", **more: Any) -> httpx.Response:
     url = simulator.onvif_url("hall")
     assert url is not None
-    return httpx.post(url.replace("/onvif/device_service", path) if path else url, content=body, timeout=5, **more)
+    return httpx.post(url.replace("/onvif/device_service", path) if path else url, content=body, timeout=60, **more)
 
 
 def words(answer: httpx.Response) -> list[str]:

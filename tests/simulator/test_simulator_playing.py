@@ -46,7 +46,7 @@ def test_parameter_sets_are_where_the_persona_says(clips, clip, parameter_sets, 
 
 def test_frames_with_b_frames_come_in_decoding_order_with_presentation_times(simulate, clips):
     simulator = simulate(source=clips.h264_b, speed=5)
-    with av.open(simulator.url("hall"), options={"rtsp_transport": "tcp"}, timeout=5) as container:
+    with av.open(simulator.url("hall"), options={"rtsp_transport": "tcp"}, timeout=60) as container:
         times = [picture.pts for _, picture in zip(range(90), container.decode(video=0), strict=False)]
     steps = {later - earlier for earlier, later in pairwise(times[1:])}
     assert steps == {90_000 // 25 // 5}
@@ -54,7 +54,7 @@ def test_frames_with_b_frames_come_in_decoding_order_with_presentation_times(sim
 
 def test_motion_jpeg_can_be_decoded(simulate, clips):
     simulator = simulate(source=clips.mjpeg, speed=10, mtu=500)
-    with av.open(simulator.url("hall"), options={"rtsp_transport": "tcp"}, timeout=5) as container:
+    with av.open(simulator.url("hall"), options={"rtsp_transport": "tcp"}, timeout=60) as container:
         pictures = [next(container.decode(video=0)) for _ in range(3)]
     assert {(picture.width, picture.height) for picture in pictures} == {(96, 64)}
     with av.open(str(clips.mjpeg)) as container:
@@ -66,7 +66,7 @@ def test_motion_jpeg_can_be_decoded(simulate, clips):
 def test_audio_is_offered_and_plays(simulate, clips, audio, codec):
     simulator = simulate(source=clips.h264_aac, audio=audio, speed=4)
     options = {"rtsp_transport": "tcp", "probesize": "20000", "analyzeduration": "200000"}
-    with av.open(simulator.url("hall"), options=options, timeout=5) as container:
+    with av.open(simulator.url("hall"), options=options, timeout=60) as container:
         assert container.streams.audio[0].codec_context.name == codec
         sound = [next(container.decode(audio=0)) for _ in range(3)]
     assert sum(frame.samples for frame in sound) > 900
