@@ -164,6 +164,15 @@ def test_leaves_are_found_by_kind_and_time(site: LedgerSite) -> None:
         reader.leaf(1001)
 
 
+def test_bodies_are_read_with_their_leaves(site: LedgerSite) -> None:
+    site.fill(600)
+    reader = LedgerReader(site.directory)
+    for options in ({}, {"newest_first": True}, {"kinds": ["camera.added"]}):
+        for leaf, body in reader.read_bodies(reader.leaves(100, **options)):  # type: ignore[arg-type]  # of that call
+            assert body is not None
+            assert body.value()["number"] == leaf.index
+
+
 def test_a_thousand_appends_at_once(site: LedgerSite) -> None:
     done: dict[int, int] = {}
 

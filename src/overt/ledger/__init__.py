@@ -17,10 +17,15 @@ Reading, by anybody, at any time (`overt.ledger.reader`; one reader a thread):
     reader = ledger.reader()                                        # or LedgerReader(directory)
     reader.leaves(kinds=["look."], since_ns=..., until_ns=..., newest_first=True)   # iterator of Leaf
     reader.leaf(index), reader.body(index)                          # Body.value() is the dict; None if pruned
+    reader.read_bodies(leaves)                                      # the same for many: (Leaf, Body or None)
     reader.root(size), reader.inclusion(index, size), reader.consistency(old, new)
     reader.refresh()                                                # looks for the newest checkpoint
 
+Proving and verifying: `overt.ledger.proving.prove`, `overt.ledger.proof_file.Proof`, `overt.ledger.verifying.verify`. A
+witness's answer comes in by `ledger.add_cosignature`; what to send is `overt.ledger.witness_protocol.AddCheckpoint(old,
+ledger.consistency_since(old), ledger.checkpoint)`.
+
 The format is public: docs/formats/ledger.md. The parts: `merkle`, `proofs` (tree), `note`, `checkpoint`, `cosignature`
 (what is signed), `leaves`, `canonical`, `bodies` (what is logged), `tiles`, `edge` (files of the tree), `journal`,
-`files`, `recovery`, `marker` (the disk).
+`files`, `recovery`, `marker` (the disk), `witnessing`, `cosigned`, `comparing`, `findings` (trust).
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -113,18 +113,35 @@ class LedgerReader:
             MissingError: there is no such leaf, or its body is gone without having been pruned.
             CorruptError: the body is not the one that the leaf commits to.
         """
-        commitment = self.leaf(index).commitment
-        lines = decode_bundle(self.source.read(bodies_path(index // WIDTH)))
-        if index % WIDTH >= len(lines):
-            msg = f"{self.source}: the body of leaf {index} is missing"
-            raise MissingError(msg)
+        ((_, body),) = self.read_bodies([self.leaf(index)])
+        return body
+
+    def read_bodies(self, leaves: Iterable[Leaf]) -> Iterator[tuple[Leaf, Body | None]]:
+        """Return leaves with their bodies (`body`), as many as are taken; quicker than one by one where they lie close.
+
+        Raises:
+            MissingError, CorruptError: as `body`.
+        """
+        held, lines = -1, []
+        for leaf in leaves:
+            number, place = divmod(leaf.index, WIDTH)
+            if number != held:
+                held, lines = number, decode_bundle(self.source.read(bodies_path(number)))
+            if place >= len(lines):
+                lines = decode_bundle(self.source.read(bodies_path(number)))  # It may have grown since.
+            if place >= len(lines):
+                msg = f"{self.source}: the body of leaf {leaf.index} is missing"
+                raise MissingError(msg)
+            yield leaf, self._body(leaf, lines[place])
+
+    def _body(self, leaf: Leaf, line: bytes) -> Body | None:
         try:
-            body = Body.parse(lines[index % WIDTH])
+            body = Body.parse(line)
         except InvalidError as error:
-            msg = f"{self.source}: the body of leaf {index}: {error}"
+            msg = f"{self.source}: the body of leaf {leaf.index}: {error}"
             raise CorruptError(msg) from error
-        if body is not None and body.commitment != commitment:
-            msg = f"{self.source}: the body of leaf {index} was altered: it is not the one that the leaf commits to"
+        if body is not None and body.commitment != leaf.commitment:
+            msg = f"{self.source}: the body of leaf {leaf.index} was altered: the leaf commits to another"
             raise CorruptError(msg)
         return body
 
