@@ -121,6 +121,8 @@ class Report:
     """Whether the only key at hand was the one that the ledger itself names."""
     cosigned: list[tuple[int, Cosignature]] = field(default_factory=list)
     """Tree sizes that the given witnesses cosigned, each with the cosignature."""
+    stamped: list[tuple[int, int]] = field(default_factory=list)
+    """Tree sizes that were stamped, each with the authority's time: nanoseconds since the Unix epoch."""
     findings: list[Finding] = field(default_factory=list)
     """The first `MAX_OF_A_KIND` of each kind."""
     counts: dict[FindingKind, int] = field(default_factory=dict)

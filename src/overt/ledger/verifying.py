@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from cryptography.x509 import Certificate
+
 from overt.errors import CorruptError, InvalidError, MissingError
 from overt.ledger import proofs
 from overt.ledger.bodies import decode_bundle
@@ -34,6 +36,7 @@ from overt.ledger.tiles import (
     tile_path,
     width_of,
 )
+from overt.ledger.timestamps import Stamped, stamp_time
 
 SKEW_S: Final = 300
 """Seconds that the clocks of a ledger and of a witness may differ without anybody saying so."""
@@ -69,6 +72,10 @@ class Trust:
     witnesses: Sequence[VerifierKey] = ()
     quorum: int | None = None
     """How many witnesses must have cosigned; all if None."""
+    stamps: Sequence[Stamped] = ()
+    """Time stamps that are kept beside the ledger."""
+    stamp_roots: Sequence[Certificate] = ()
+    """Certificates of time-stamping authorities."""
 
 
 def verify(
@@ -121,10 +128,12 @@ class _Verification:
             self.progress(min((number + 1) * WIDTH, self.size), self.size)
         self._upper_tiles()
         if self.readable:
-            self._against_checkpoints([Kept(signed, f"{self.source}/checkpoint"), *self.trust.kept])
+            stamped = [Kept(each.signed, each.where) for each in self.trust.stamps]
+            self._against_checkpoints([Kept(signed, f"{self.source}/checkpoint"), *self.trust.kept, *stamped])
         for copy in self.trust.copies:
             self._against_copy(copy)
         self._witnesses([Kept(signed, f"{self.source}/checkpoint"), *self.trust.kept])
+        self._stamps()
         if self.report.pruned:
             self._add(FindingKind.PRUNED, f"{self.report.pruned} bodies were pruned; their leaves stand")
         return self.report
@@ -378,12 +387,27 @@ class _Verification:
             text = f"leaves {enough} to {self.size - 1} are newer than what {needed} of the given witnesses cosigned"
             self._add(FindingKind.UNWITNESSED, text, enough)
 
+    def _stamps(self) -> None:
+        """See when authorities stamped which checkpoints, and hold the leaves' times against their clocks."""
+        if self.trust.stamps and not self.trust.stamp_roots:
+            text = f"{len(self.trust.stamps)} time stamps were not verified: no certificate of an authority was given"
+            self._add(FindingKind.UNKNOWN_WITNESS, text)
+            return
+        for each in self.trust.stamps:
+            try:
+                time_ns = stamp_time(each.signed, each.response, self.trust.stamp_roots)
+            except CorruptError as error:
+                self._add(FindingKind.TIMESTAMP, f"{each.where}: {error}")
+                continue
+            self.report.stamped.append((each.signed.size, time_ns))
+            self._against_clock(each.signed.size, "the time-stamping authority", time_ns // 1_000_000_000)
+
     def _against_clock(self, size: int, name: str, time_s: int) -> None:
         """A leaf that a witness did not yet see can hardly have been written long before."""
         leaf = _leaf_at(self.source, self.size, size) if size < self.size else None
         if leaf is not None and leaf.time_ns < (time_s - SKEW_S) * 1_000_000_000:
             text = (
-                f"{leaf} is dated before {time_text(time_s * 1_000_000_000)}, when {name} cosigned a tree that did not "
+                f"{leaf} is dated before {time_text(time_s * 1_000_000_000)}, when {name} signed a tree that did not "
                 "have it: it was backdated, or the witness was shown an older copy"
             )
             self._add_about(FindingKind.LATE, text, leaf)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from overt.cli.ledger import accept, prove, show, verify
+from overt.cli.ledger import accept, prove, show, stamp, verify
 
 app = typer.Typer(help="Verify, read and prove what a ledger holds.", no_args_is_help=True)
 app.command("verify")(verify.verify_command)
@@ -12,3 +12,4 @@ app.command("show")(show.show)
 app.command("prove")(prove.prove_command)
 app.command("accept")(accept.accept)
 app.command("ask")(accept.ask)
+app.command("stamp")(stamp.stamp)

@@ -24,7 +24,7 @@ from overt.cli.options import JsonOption
 from overt.cli.output import Output, plain
 from overt.clock import SECOND
 from overt.errors import CorruptError, InvalidError, MissingError
-from overt.ledger import cosigned
+from overt.ledger import cosigned, timestamps
 from overt.ledger.checkpoint import SignedCheckpoint
 from overt.ledger.findings import MAX_OF_A_KIND, FindingKind, Report
 from overt.ledger.leaves import time_text
@@ -52,6 +52,10 @@ def verify_command(
     ] = None,
     witness: WitnessesOption = None,
     quorum: QuorumOption = None,
+    tsa: Annotated[
+        list[Path] | None,
+        typer.Option("--tsa", metavar="FILE", help="Certificate of a time-stamping authority, PEM; may be repeated."),
+    ] = None,
     proof: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Verify this proof instead of a ledger; needs --key alone.")
     ] = None,
@@ -78,13 +82,16 @@ def verify_command(
         keys, own_key = ledger_keys(source, key)
         kept = [Kept(_read_checkpoint(path), str(path)) for path in checkpoint or []]
         copies: list[Copy] = []
+        stamps: list[timestamps.Stamped] = []
         for directory in against or []:
             more, copy = _copy(directory, keys)
             kept += more
             copies.append(copy)
         if isinstance(source, DirectorySource):
             kept += _cosigned(source.directory)
-        trust = Trust(keys, own_key, kept, copies, witnesses, quorum)
+            stamps = timestamps.kept(source.directory)
+        roots = [certificate for path in tsa or [] for certificate in timestamps.read_roots(path)]
+        trust = Trust(keys, own_key, kept, copies, witnesses, quorum, stamps, roots)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         hidden = as_json or not output.notes.is_terminal
         with Progress(*columns, console=output.notes, transient=True, disable=hidden) as progress:
@@ -152,6 +159,7 @@ def _json(ledger: str, report: Report) -> dict[str, Any]:
             for size, each in report.cosigned
         ],
         "counts": {kind.value: count for kind, count in report.counts.items()},
+        "stamped": [{"size": size, "time": time_text(time_ns)} for size, time_ns in report.stamped],
         "findings": [each.to_dict() for each in report.findings],
     }
 
@@ -171,6 +179,8 @@ def _shown(ledger: str, report: Report) -> RenderableType:
         newest[cosignature.key.name] = max(newest.get(cosignature.key.name, (0, 0)), (size, cosignature.time_s))
     for name, (size, time_s) in newest.items():
         rows.add_row(Text("cosigned", style="green"), Text(f"{size} leaves, by {name} at {time_text(time_s * SECOND)}"))
+    for size, time_ns in report.stamped[-1:]:
+        rows.add_row(Text("stamped", style="green"), Text(f"{size} leaves, at {time_text(time_ns)}"))
     parts: list[RenderableType] = [rows] if rows.row_count else []
     if report.own_key:
         parts.append(
