@@ -27,6 +27,7 @@ from overt.recorder.capturing import Capturing
 from overt.sealing.recipients_file import read_recipients
 from overt.simulator.simulator import Simulator
 from recorder_rig import (
+    BUSY_S,
     Part,
     Recorder,
     Site,
@@ -43,6 +44,8 @@ from recorder_rig import (
 )
 
 HOUR_S = 3600
+BEFORE_S = 5
+"""So long before the turn of the night a recording begins: that it has begun by then on a busy machine too."""
 SECOND = 1_000_000_000
 SET_CLOCK = Path(__file__).parents[1] / "rigs" / "set_clock"
 
@@ -156,8 +159,8 @@ def test_a_clock_that_is_set_forward_is_followed_and_the_skipped_hour_is_a_gap(t
         in_order(site, simulator)
     first, gap, second = known_parts(site)
     assert (first.what, gap.cause, second.what) == ("recorded", "clock", "recorded")
-    assert abs(gap.seconds - HOUR_S) < 0.1
-    assert abs(gap.start_ns - before_ns) < 1.5 * SECOND
+    assert abs(gap.seconds - HOUR_S) < 0.1 + BUSY_S
+    assert abs(gap.start_ns - before_ns) < (1.5 + BUSY_S) * SECOND
     assert gap.detail == "the clock was set by +3600.0 s"
     reconciled(site)
 
@@ -187,7 +190,7 @@ def test_a_clock_that_is_set_back_is_not_followed_and_nothing_is_overwritten(tmp
         assert all(-HOUR_S - 1 < row.clock_offset_ns / SECOND < 30 - HOUR_S for row in rows[1:])
         causes = [gap.cause for gap in gaps_of(site, "a")]
     assert (causes[0], causes[-1]) == ("camera", "stopped")
-    assert sum(gap.seconds for gap in gaps_of(site, "a")) < 10
+    assert sum(gap.seconds for gap in gaps_of(site, "a")) < 10 + BUSY_S
     reconciled(site)
 
 
@@ -204,7 +207,7 @@ def test_forward_and_back_again_loses_nothing(tmp_path: Path) -> None:
         in_order(site, simulator)
     parts = known_parts(site)
     assert [part.what for part in parts] == ["recorded", "gap", "recorded"]
-    assert abs(parts[1].seconds - HOUR_S) < 0.1
+    assert abs(parts[1].seconds - HOUR_S) < 0.1 + BUSY_S
     reconciled(site)
 
 
@@ -233,10 +236,10 @@ def test_the_nights_on_which_clocks_change_are_no_event(
 ) -> None:
     site, clock = make_site(tmp_path / "s"), SetClock()
     turn = datetime.fromisoformat(changes)
-    clock.wrong_ns = int(turn.astimezone(UTC).timestamp()) * SECOND - time.time_ns() - 2 * SECOND
+    clock.wrong_ns = int(turn.astimezone(UTC).timestamp()) * SECOND - time.time_ns() - BEFORE_S * SECOND
     with cameras("a") as simulator:
         with recording(site, simulator, clock) as chain:
-            while clock.utc_ns() < int(turn.timestamp() * SECOND) + 2 * SECOND:
+            while clock.utc_ns() < int(turn.timestamp() * SECOND) + SECOND:
                 time.sleep(0.05)
         assert chain.steps == []
         in_order(site, simulator)
@@ -262,11 +265,11 @@ def test_the_whole_recorder_under_a_clock_that_steps(tmp_path: Path, step_s: int
         with Recorder(site, addresses(simulator), environment=environment, workers=1) as recorder:
             recorder.wait_recording()
             wrong.write_text(str(-2 * HOUR_S + step_s))
-            fact = recorder.wait_fact("clock-stepped", seconds=10)
+            fact = recorder.wait_fact("clock-stepped")
             assert fact["data"]["followed"] is (step_s > 0)
             time.sleep(2)
             if step_s < 0:
-                recorder.wait_health(lambda health: any("check NTP" in each for each in health["sentences"]), 5)
+                recorder.wait_health(lambda health: any("check NTP" in each for each in health["sentences"]))
             assert recorder.stop() == 0
         in_order(site, simulator)
     assert [part.cause for part in known_parts(site)] == (["", "clock", ""] if step_s > 0 else [""])

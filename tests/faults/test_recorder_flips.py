@@ -172,7 +172,7 @@ def test_an_index_that_is_lost_is_made_anew_by_the_recorder_itself(recording: Re
     site.index.write_bytes(b"\0" * 100 + site.index.read_bytes()[100:4096])
     with cameras("c") as simulator, Recorder(site, addresses(simulator), workers=1) as recorder:
         recorder.wait_recording()
-        recorder.wait_health(lambda _: len(parts_of(site, "a")) > 1, 10)
+        recorder.wait_health(lambda _: len(parts_of(site, "a")) > 1)
         assert recorder.stop() == 0
     for name in NAMES:
         assert stored(site, name).numbers == recording.found[name].numbers

@@ -1,7 +1,8 @@
 """Kill -9 of the whole recorder at random moments, over and over on the same footage directory.
 
-`OVERT_KILLS` says how often (6 unless set), `OVERT_SEED` at which moments, `OVERT_REPORT` where each loss is written;
-`docs/explanation/faults.md` tells what a campaign of 200 found.
+`OVERT_KILLS` says how often for each seed (3 unless set), `OVERT_SEED` at which moments, `OVERT_REPORT` where each loss
+is written, `OVERT_CALM` that the machine does nothing else; `docs/explanation/faults.md` tells what a campaign of 200
+found.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import pytest
 from overt.footage.segment_walk import walk
 from overt.simulator.simulator import Simulator
 from recorder_rig import (
+    BUSY_S,
     Recorder,
     Site,
     Stored,
@@ -33,12 +35,14 @@ from recorder_rig import (
     stored,
 )
 
-KILLS = int(os.environ.get("OVERT_KILLS", "6"))
+KILLS = int(os.environ.get("OVERT_KILLS", "3"))
+SEEDS = [int(each) for each in os.environ.get("OVERT_SEED", "20261123 20261124").split()]
 NAMES = ("a", "b", "c", "d")
 MOST_LOST_S = 0.6
 """Half a second is being gathered; the rest is two ticks and one frame."""
 SLACK_S = 0.4
-"""Allowed on top of it where the machine is busy with other tests."""
+"""Of one kill, on top of it."""
+GAP_ERROR_MS = 250
 
 
 @dataclass(frozen=True)
@@ -131,9 +135,9 @@ def gaps_are_right(site: Site, name: str, simulator: Simulator, found: Stored, l
         losses.gap_errors_s += [abs(gap.start_ns - hole.start_ns) / 1e9, abs(gap.end_ns - hole.end_ns) / 1e9]
 
 
-@pytest.mark.timeout(120 + 20 * KILLS)
-def test_kills_of_the_whole_recorder(tmp_path: Path) -> None:
-    seed = int(os.environ.get("OVERT_SEED", "20261123"))
+@pytest.mark.timeout(300 + 20 * KILLS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_kills_of_the_whole_recorder(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     site, lives, losses = make_site(tmp_path / "s"), [], Losses()
     with cameras(*NAMES) as simulator:
@@ -155,6 +159,6 @@ def test_kills_of_the_whole_recorder(tmp_path: Path) -> None:
         Path(report).write_text(json.dumps({**summary, **vars(losses)}))
     sys.stdout.write(json.dumps({**summary, "worst": sorted(losses.told, key=lambda row: -row[1])[:10]}) + "\n")
     assert losses.elsewhere == []
-    assert summary["lost_s_median"] <= MOST_LOST_S
-    assert summary["lost_s_max"] <= MOST_LOST_S + SLACK_S
-    assert summary["gap_bound_error_ms_max"] <= 250
+    assert summary["lost_s_median"] <= MOST_LOST_S + BUSY_S
+    assert summary["lost_s_max"] <= MOST_LOST_S + SLACK_S + BUSY_S
+    assert summary["gap_bound_error_ms_max"] <= GAP_ERROR_MS + BUSY_S * 1000

@@ -12,6 +12,7 @@ import pytest
 from overt.footage.segment_walk import walk
 from overt.simulator.simulator import Simulator
 from recorder_rig import (
+    BUSY_S,
     Recorder,
     Site,
     addresses,
@@ -28,8 +29,9 @@ from recorder_rig import (
     unstored,
 )
 
-MOST_LOST = 15 + 10
-"""Frames that the death of a worker may take: 0.6 s, and something for a machine that is busy with other tests."""
+MOST_LOST_S = 1.0
+"""What the death of a worker may take."""
+BOUND_S = 0.25
 
 
 @pytest.fixture
@@ -55,9 +57,9 @@ def test_a_killed_worker_is_replaced_and_the_other_does_not_notice(site: Site) -
         time.sleep(0.3)
         os.kill(recorder.workers()[1], signal.SIGKILL)
         killed_ns = time.monotonic_ns()
-        fact = recorder.wait_fact("worker-restarted", seconds=3)
+        fact = recorder.wait_fact("worker-restarted")
         assert fact["data"] == {"worker": 1, "reason": "signal 9", "restarts": 1}
-        failing = recorder.wait_health(lambda health: health["level"] == "failing", 3)
+        failing = recorder.wait_health(lambda health: health["level"] == "failing")
         assert any("worker 1" in sentence for sentence in failing["sentences"])
         before = {name: simulator.camera(name).statistics().sessions for name in mine}
         recorder.wait_sessions(simulator, before)
@@ -71,11 +73,11 @@ def test_a_killed_worker_is_replaced_and_the_other_does_not_notice(site: Site) -
             faithful(found, sent)
             (hole,) = holes(sent, found.numbers)
             lost = [frame for frame in sent if hole.before.number < frame.number and frame.monotonic_ns <= killed_ns]
-            assert len(lost) <= MOST_LOST
+            assert len(lost) / 25 <= MOST_LOST_S + BUSY_S
             (gap,) = gaps_of(site, name)
             assert gap.cause == "stopped"
-            assert abs(gap.start_ns - hole.start_ns) < 250_000_000
-            assert abs(gap.end_ns - hole.end_ns) < 250_000_000
+            assert abs(gap.start_ns - hole.start_ns) / 1e9 < BOUND_S + BUSY_S
+            assert abs(gap.end_ns - hole.end_ns) / 1e9 < BOUND_S + BUSY_S
     reconciled(site)
 
 
@@ -139,25 +141,25 @@ def test_cameras_are_added_changed_and_removed_while_the_others_go_on(site: Site
             recorder.wait_recording("a", "b", "c")
 
             file.write_text(toml_of(urls))
-            recorder.wait_fact("assignment-applied", lambda data: data["started"] == ["d"], 10)
+            recorder.wait_fact("assignment-applied", lambda data: data["started"] == ["d"])
             recorder.wait_recording("d")
 
             file.write_text(toml_of(urls) + "colour = 'red'\n")
-            refused = recorder.wait_fact("assignment-refused", seconds=10)
+            refused = recorder.wait_fact("assignment-refused")
             assert "colour" in refused["data"]["reason"]
 
             left = {name: urls[name] for name in ("a", "b", "d")}
             file.write_text(toml_of(left) + "[cameras.a.retention]\ndays = 3\n" + "[cameras.d]\n")
             recorder.process.send_signal(signal.SIGHUP)
-            recorder.wait_fact("assignment-refused", lambda data: "colour" not in data["reason"], 3)
+            recorder.wait_fact("assignment-refused", lambda data: "colour" not in data["reason"])
 
             changed = toml_of(left).replace("[cameras.b]", "[cameras.b]\ntarget_fragment_ms = 200")
             file.write_text(changed + "retention = { days = 3 }\n")
             recorder.process.send_signal(signal.SIGHUP)
-            applied = recorder.wait_fact("assignment-applied", lambda data: data["stopped"] == ["c"], 3)
+            applied = recorder.wait_fact("assignment-applied", lambda data: data["stopped"] == ["c"])
             assert sorted(applied["data"]["changed"]) == ["b", "d"]
             sessions = simulator.camera("b").statistics().sessions
-            simulator.camera("b").wait_until(lambda counters: counters.sessions >= max(2, sessions), 10)
+            simulator.camera("b").wait_until(lambda counters: counters.sessions >= max(2, sessions), 60)
             recorder.wait_recording("a", "b", "d")
             told_ns = time.monotonic_ns()
             assert recorder.stop() == 0
@@ -166,7 +168,7 @@ def test_cameras_are_added_changed_and_removed_while_the_others_go_on(site: Site
         found = stored(site, "b")
         faithful(found, simulator.camera("b").frames())
         assert [gap.detail for gap in gaps_of(site, "b")] == ["its assignment was changed"]
-        assert sum(gap.seconds for gap in gaps_of(site, "b")) < 2
+        assert sum(gap.seconds for gap in gaps_of(site, "b")) < 2 + BUSY_S
         last = parts_of(site, "c")[-1]
         assert (last.what, last.cause, last.detail) == ("gap", "stopped", "no longer assigned to be recorded")
         faithful(stored(site, "c"), simulator.camera("c").frames())
@@ -204,8 +206,8 @@ def test_a_worker_that_hangs_is_killed_and_replaced(site: Site) -> None:
         recorder.wait_recording()
         hung = recorder.workers()[1]
         os.kill(hung, signal.SIGSTOP)
-        recorder.wait_health(lambda health: "silent" in {each["state"] for each in health["workers"]}, 10)
-        fact = recorder.wait_fact("worker-restarted", seconds=45)
+        recorder.wait_health(lambda health: "silent" in {each["state"] for each in health["workers"]})
+        fact = recorder.wait_fact("worker-restarted", seconds=90)
         assert fact["data"]["worker"] == 1
         recorder.wait_recording()
         told_ns = time.monotonic_ns()

@@ -46,6 +46,9 @@ FOOTAGE = Path(__file__).parents[1] / "footage"
 SECOND = 1_000_000_000
 PASSPHRASE = "a passphrase for tests alone"
 ALWAYS = 2**62
+BUSY_S = 0.0 if "OVERT_CALM" in os.environ else 2.0
+"""What may come on top of every time that a recorder is given: other tests run beside it. `OVERT_CALM` takes it away,
+for a machine that does nothing else."""
 LOG_FRAMES = 200_000
 OVERT = shutil.which("overt", path=str(Path(sys.executable).parent)) or "overt"
 
