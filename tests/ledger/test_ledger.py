@@ -252,3 +252,22 @@ def test_an_older_copy_is_not_gone_on_with_if_a_checkpoint_is_kept(site: LedgerS
 
 def test_times_are_written_to_the_microsecond() -> None:
     assert time_text(1_793_000_000_123_456_789) == "2026-10-26T07:33:20.123456Z"
+
+
+def test_an_append_that_is_interrupted_is_taken_back(site: LedgerSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    with site.open() as ledger:
+        ledger.append(entry(0))
+        real = ledger._journal.append
+
+        def interrupted(data: bytes) -> None:
+            real(data)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(ledger._journal, "append", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.append(entry(1))
+        monkeypatch.undo()
+        assert ledger.append(entry(1)).index == 1
+        assert len(plain_leaves(site.directory)) == 2
+    with site.open() as ledger:
+        assert ledger.size == 2

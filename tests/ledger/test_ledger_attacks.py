@@ -22,7 +22,7 @@ from ledger_rig import (
     plain_leaves,
 )
 from overt.errors import CorruptError, MissingError
-from overt.ledger.checkpoint import SignedCheckpoint, sign
+from overt.ledger.checkpoint import Checkpoint, SignedCheckpoint, sign
 from overt.ledger.findings import FindingKind, Report
 from overt.ledger.ledger import Ledger
 from overt.ledger.note import NoteSigner
@@ -199,7 +199,8 @@ def test_replaced_tiles(scene: Scene, path: str) -> None:
     faults = list(scene.verify().faults)
     assert [each.kind for each in faults] == [FindingKind.TILE if "/1/" in path else FindingKind.REWRITTEN]
     assert path in faults[0].text
-    with pytest.raises(CorruptError) if path.endswith(("/88", "/2")) else nullcontext():
+    named = r"tile/1/000.p/2 is not what tile/0/001 makes it" if "/1/" in path else r"leaf 513 in"
+    with pytest.raises(CorruptError, match=named) if path.endswith(("/88", "/2")) else nullcontext():
         Ledger(scene.directory, scene.site.signer, clock=scene.site.clock).close()
 
 
@@ -357,6 +358,18 @@ def test_checkpoint_missing_or_in_pieces(scene: Scene) -> None:
     assert "nothing says which leaves there must be" in only(scene.verify(), FindingKind.CHECKPOINT)
     with pytest.raises(CorruptError):
         Ledger(scene.directory, scene.site.signer)
+
+
+def test_checkpoint_that_claims_any_number_of_leaves(scene: Scene) -> None:
+    forged = sign(Checkpoint(scene.site.signer.name, 1 << 62, bytes(32)), scene.site.signer)
+    (scene.directory / "checkpoint").write_bytes(forged.encode())
+    report = scene.verify()
+    assert not report.sound
+    assert "ends before leaf 600, which is signed for" in texts(report) or "leaves 512 to 767 are gone" in texts(report)
+    with pytest.raises(CorruptError):
+        Ledger(scene.directory, scene.site.signer)
+    with pytest.raises((CorruptError, MissingError)):
+        scene.witness.cosign(DirectorySource(scene.directory))
 
 
 def test_cosignatures_that_are_required_and_not_there(scene: Scene) -> None:

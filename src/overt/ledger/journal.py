@@ -12,6 +12,7 @@ payload = u64 index of the first leaf │ u32 count │
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import struct
@@ -159,21 +160,25 @@ class Journal:
         """Bytes of records that count."""
         self._clean = False
         """Whether the file surely ends there."""
+        self._known = False
+        """Whether `length` says what counts, rather than the file."""
 
     def read(self) -> list[Record]:
         """Return its records; a torn one at the end is forgotten, and cut off before the next append.
 
         Raises:
             CorruptError: it is damaged elsewhere than at its end.
-            UnavailableError: it cannot be read.
+            UnavailableError: it cannot be read, or what was taken back of it not be cut off.
         """
+        if self._known:
+            self._cut()
         try:
             data = os.pread(self._fd, os.fstat(self._fd).st_size, 0)
         except OSError as error:
             msg = f"{self.path}: cannot be read: {error.strerror or error}"
             raise UnavailableError(msg) from error
         records, self.length = read_records(data, str(self.path))
-        self._clean = self.length == len(data)
+        self._clean, self._known = self.length == len(data), True
         return records
 
     def append(self, data: bytes) -> None:
@@ -199,6 +204,12 @@ class Journal:
             raise failure from error
         self.length += len(data)
         self._clean = True
+
+    def take_back(self, length: int) -> None:
+        """Let it end where it ended before; if the disk refuses now, the next reading or append does it."""
+        self.length, self._clean = length, False
+        with contextlib.suppress(UnavailableError):
+            self._cut()
 
     def clear(self) -> None:
         """Empty it, because all of it is durable elsewhere.

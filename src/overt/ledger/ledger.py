@@ -94,6 +94,10 @@ class Ledger:
         self._tail: BodyTail
         try:
             self._journal = Journal(directory)
+        except BaseException:
+            self._lock.release()
+            raise
+        try:
             try:
                 self._recover()
             except UnavailableError as error:
@@ -104,6 +108,7 @@ class Ledger:
             if seen is not None:
                 self._require_seen(seen)
         except BaseException:
+            self._journal.close()
             self._lock.release()
             raise
 
@@ -369,6 +374,7 @@ class Ledger:
         tail, bundles = self._tail.grown(lines)
         signed = sign(Checkpoint(self._signer.name, edge.size, edge.root()), self._signer)
         record = Record(self._edge.size, tuple(envelopes), tuple(lines), signed.encode()).encode()
+        length = self._journal.length
         try:
             # What no checkpoint covers yet disturbs nobody. The journal's flush is the moment from which it counts.
             for path, data in files.items():
@@ -378,7 +384,8 @@ class Ledger:
                 self._files.write_at(path, data, offset)
             self._files.put_aside(CHECKPOINT, signed.encode())
             self._journal.append(record)
-        except OvertError:
+        except BaseException:
+            self._journal.take_back(length)
             self._withdraw(files, bundles)
             raise
         self._edge, self._tail, self._checkpoint = edge, tail, signed

@@ -17,7 +17,16 @@ from overt.ledger.checkpoint import SignedCheckpoint
 from overt.ledger.edge import Edge
 from overt.ledger.journal import Journal, Record
 from overt.ledger.note import VerifierKey
-from overt.ledger.tiles import WIDTH, DirectorySource, HashTiles, bodies_path, entries_path, tile_path
+from overt.ledger.tiles import (
+    WIDTH,
+    DirectorySource,
+    HashTiles,
+    bodies_path,
+    entries_path,
+    perfect_root,
+    tile_path,
+    width_of,
+)
 
 CHECKPOINT: Final = "checkpoint"
 
@@ -113,13 +122,14 @@ def _require_whole(directory: Path, size: int) -> None:
 
 def _absent(directory: Path, paths: list[str]) -> list[int]:
     """Return the numbers of paths that are not there; each folder is listed once."""
-    listed: dict[Path, set[str]] = {}
+    listed: dict[str, set[str]] = {}
     absent = []
     for number, path in enumerate(paths):
-        whole = directory / path
-        if whole.parent not in listed:
-            listed[whole.parent] = {each.name for each in whole.parent.iterdir()} if whole.parent.is_dir() else set()
-        if whole.name not in listed[whole.parent]:
+        folder, _, name = path.rpartition("/")
+        if folder not in listed:
+            there = directory / folder
+            listed[folder] = {each.name for each in there.iterdir()} if there.is_dir() else set()
+        if name not in listed[folder]:
             absent.append(number)
     return absent
 
@@ -128,10 +138,33 @@ def _require_root(source: DirectorySource, base: int, published: SignedCheckpoin
     root = HashTiles(source, base).root(published.size)
     if root != published.root:
         msg = (
-            f"{source}: the {published.size} leaves on the disk are not those that the checkpoint was signed over; "
-            "overt ledger verify names the first that differs, given an older copy or a witness's mirror"
+            f"{source}: the {published.size} leaves on the disk are not those that the checkpoint was signed over: "
+            f"{_contradiction(source, base)}"
         )
         raise CorruptError(msg)
+
+
+def _contradiction(source: DirectorySource, size: int) -> str:
+    """Say which tile at the edge of the tree is not what the tiles below make it; for an error's message."""
+    tiles = HashTiles(source, size)
+    for level in range(1, 8):
+        count = size >> 8 * level
+        if count == 0:
+            break
+        number = (count - 1) // WIDTH
+        path = tile_path(level, number, width_of(level, number, size))
+        for at, due in enumerate(tiles.hashes(level, number)):
+            below = number * WIDTH + at
+            if perfect_root(tiles.hashes(level - 1, below)) != due:
+                first = below * WIDTH**level
+                return (
+                    f"hash {at} of {path} is not what {tile_path(level - 1, below)} makes it, so that tile or a leaf "
+                    f"from {first} on was altered"
+                )
+    return (
+        "the tiles at its end agree with each other, so more than one was altered; overt ledger verify names the first "
+        "leaf that differs, given an older copy or a witness's mirror"
+    )
 
 
 def _replayed(

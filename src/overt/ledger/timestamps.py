@@ -112,13 +112,8 @@ def keep(directory: Path, signed: SignedCheckpoint, response: bytes) -> None:
     replace(folder / f"{signed.size}{SUFFIX}", response, FILE_MODE)
 
 
-def kept(directory: Path) -> list[Stamped]:
-    """Return all time stamps beside a ledger, by rising size.
-
-    Raises:
-        CorruptError: one is malformed, or has no checkpoint.
-        UnavailableError: one cannot be read.
-    """
+def sizes(directory: Path) -> list[int]:
+    """Return the sizes of trees that were stamped, smallest first."""
     folder = directory / FOLDER
     try:
         names = [each.stem for each in folder.iterdir() if each.suffix == SUFFIX]
@@ -127,11 +122,19 @@ def kept(directory: Path) -> list[Stamped]:
     except OSError as error:
         msg = f"{folder} cannot be read: {error.strerror or error}"
         raise UnavailableError(msg) from error
-    found = []
-    for size in sorted(int(name) for name in names if name.isascii() and name.isdigit()):
-        response = read_small(folder / f"{size}{SUFFIX}", MAX_RESPONSE, "time stamp")
-        found.append(Stamped(_read(folder / str(size)), response, str(folder / f"{size}{SUFFIX}")))
-    return found
+    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
+
+
+def read(directory: Path, size: int) -> Stamped:
+    """Return the time stamp of a size, unverified.
+
+    Raises:
+        MissingError: there is none, or its checkpoint is not there.
+        CorruptError: its checkpoint is malformed.
+        UnavailableError: it cannot be read.
+    """
+    path = directory / FOLDER / f"{size}{SUFFIX}"
+    return Stamped(_read(path.with_suffix("")), read_small(path, MAX_RESPONSE, "time stamp"), str(path))
 
 
 def _read(path: Path) -> SignedCheckpoint:

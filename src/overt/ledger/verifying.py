@@ -38,6 +38,8 @@ from overt.ledger.tiles import (
 )
 from overt.ledger.timestamps import Stamped, stamp_time
 
+MAX_MISSING: Final = 1000
+"""Files that may be missing before a verification gives up: a forged checkpoint can claim any number of leaves."""
 SKEW_S: Final = 300
 """Seconds that the clocks of a ledger and of a witness may differ without anybody saying so."""
 
@@ -74,6 +76,8 @@ class Trust:
     """How many witnesses must have cosigned; all if None."""
     stamps: Sequence[Stamped] = ()
     """Time stamps that are kept beside the ledger."""
+    unreadable: Sequence[str] = ()
+    """What is kept beside the ledger and could not be read: sentences that say so."""
     stamp_roots: Sequence[Certificate] = ()
     """Certificates of time-stamping authorities."""
 
@@ -118,12 +122,18 @@ class _Verification:
         self.signed = False
 
     def run(self) -> Report:
+        for text in self.trust.unreadable:
+            self._add(FindingKind.CHECKPOINT, text)
         signed = self._checkpoint()
         if signed is None:
             return self.report
         self.size = signed.size
         self.report.origin, self.report.size, self.report.root = signed.checkpoint.origin, signed.size, signed.root
         for number in range((self.size + WIDTH - 1) // WIDTH):
+            if self.report.counts.get(FindingKind.MISSING, 0) > MAX_MISSING:
+                text = f"more than {MAX_MISSING} files are missing: what lies behind leaf {number * WIDTH} was not read"
+                self.report.findings.append(Finding(FindingKind.MISSING, text, number * WIDTH))
+                break
             self._bundle(number)
             self.progress(min((number + 1) * WIDTH, self.size), self.size)
         self._upper_tiles()

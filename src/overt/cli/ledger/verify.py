@@ -83,15 +83,16 @@ def verify_command(
         kept = [Kept(_read_checkpoint(path), str(path)) for path in checkpoint or []]
         copies: list[Copy] = []
         stamps: list[timestamps.Stamped] = []
+        unreadable: list[str] = []
         for directory in against or []:
             more, copy = _copy(directory, keys)
             kept += more
             copies.append(copy)
         if isinstance(source, DirectorySource):
-            kept += _cosigned(source.directory)
-            stamps = timestamps.kept(source.directory)
+            kept += _beside(source.directory, unreadable)
+            stamps = _stamps(source.directory, unreadable)
         roots = [certificate for path in tsa or [] for certificate in timestamps.read_roots(path)]
-        trust = Trust(keys, own_key, kept, copies, witnesses, quorum, stamps, roots)
+        trust = Trust(keys, own_key, kept, copies, witnesses, quorum, stamps, unreadable, roots)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         hidden = as_json or not output.notes.is_terminal
         with Progress(*columns, console=output.notes, transient=True, disable=hidden) as progress:
@@ -136,11 +137,26 @@ def _copy(directory: Path, keys: list[VerifierKey]) -> tuple[list[Kept], Copy]:
     return [Kept(signed, str(directory / "checkpoint"))], Copy(DirectorySource(directory), signed.size)
 
 
-def _cosigned(directory: Path) -> list[Kept]:
-    return [
-        Kept(cosigned.read(directory, size), str(directory / cosigned.FOLDER / str(size)))
-        for size in cosigned.sizes(directory)
-    ]
+def _beside(directory: Path, unreadable: list[str]) -> list[Kept]:
+    """Return the checkpoints that witnesses cosigned, as they are kept beside a ledger."""
+    found = []
+    for size in cosigned.sizes(directory):
+        try:
+            found.append(Kept(cosigned.read(directory, size), str(directory / cosigned.FOLDER / str(size))))
+        except (CorruptError, MissingError) as error:
+            unreadable.append(str(error))
+    return found
+
+
+def _stamps(directory: Path, unreadable: list[str]) -> list[timestamps.Stamped]:
+    """Return the time stamps that are kept beside a ledger."""
+    found = []
+    for size in timestamps.sizes(directory):
+        try:
+            found.append(timestamps.read(directory, size))
+        except (CorruptError, MissingError) as error:
+            unreadable.append(str(error))
+    return found
 
 
 def _json(ledger: str, report: Report) -> dict[str, Any]:
