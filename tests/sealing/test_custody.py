@@ -16,6 +16,7 @@ import pytest
 from tenacity import wait_none
 
 from overt.errors import ConflictError, CorruptError, ForbiddenError, InvalidError, MissingError, UnavailableError
+from overt.new_file import write_new
 from overt.sealing import age, custody
 from overt.sealing.custody import (
     KeyFile,
@@ -26,7 +27,6 @@ from overt.sealing.custody import (
     read_key_file,
     set_passphrase,
 )
-from overt.sealing.new_file import write_new
 from overt.sealing.recipients_file import read_recipients, write_recipients
 from overt.sealing.roles import Recipients
 

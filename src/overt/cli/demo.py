@@ -27,8 +27,8 @@ from overt.clock import SystemClock
 from overt.contract.assignment import CameraAssignment
 from overt.contract.instant import SECOND, datetime_of
 from overt.errors import UnavailableError
+from overt.new_file import write_new
 from overt.sealing import custody
-from overt.sealing.new_file import write_new
 from overt.sealing.recipients_file import write_recipients
 from overt.sealing.roles import Recipients
 

@@ -21,7 +21,7 @@ from overt.cli.options import JsonOption
 from overt.cli.output import Output
 from overt.contract.grant import to_text
 from overt.errors import InvalidError
-from overt.sealing.new_file import read_small, write_new
+from overt.new_file import read_small, write_new
 
 MAX_FILE: Final = 4096
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from overt.errors import InvalidError
-from overt.sealing.new_file import read_small
+from overt.new_file import read_small
 
 VARIABLE: Final = "OVERT_PASSPHRASE"
 MAX_FILE: Final = 4096

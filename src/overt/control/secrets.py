@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from overt.errors import ConflictError, CorruptError
-from overt.sealing.new_file import read_small, write_new
+from overt.new_file import read_small, write_new
 
 SESSION_KEY: Final = "session.key"
 CREDENTIALS_KEY: Final = "credentials.key"

@@ -16,7 +16,7 @@ from typing import Any, Final
 from overt.clock import Clock
 from overt.errors import CorruptError, OvertError
 from overt.footage.options import HOUR, SECOND, StoreOptions
-from overt.sealing.new_file import read_small, replace
+from overt.new_file import read_small, replace
 
 FILE: Final = "retention-clock.json"
 MAX_FILE: Final = 64 * 1024

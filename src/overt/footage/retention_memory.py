@@ -14,7 +14,7 @@ from typing import Any, Final
 from overt.errors import CorruptError, InvalidError, MissingError
 from overt.footage.options import RetentionPolicy
 from overt.ids import checked_name
-from overt.sealing.new_file import read_small, replace
+from overt.new_file import read_small, replace
 
 FILE: Final = "retention.json"
 FORMAT: Final = 1

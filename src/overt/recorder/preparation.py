@@ -12,8 +12,8 @@ from overt.errors import ForbiddenError, MissingError, OvertError
 from overt.footage.index import Index
 from overt.footage.layout import INDEX, MARKER
 from overt.footage.marker import Marker, create_location, read_marker
+from overt.new_file import replace
 from overt.recorder.configuration import RECIPIENTS_FILE, RecorderSettings
-from overt.sealing.new_file import replace
 from overt.sealing.recipients_file import MODE, read_recipients
 
 

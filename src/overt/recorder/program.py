@@ -19,6 +19,7 @@ from overt.contract import local_socket
 from overt.contract.assignment import MAX_MESSAGE, Assignment
 from overt.contract.fact import AssignmentApplied, AssignmentRefused, Fact, new_fact
 from overt.errors import ConflictError, OvertError, UnavailableError
+from overt.new_file import replace as replace_file
 from overt.recorder.configuration import NO_LISTEN, Configuration, ConfigurationSource, diff, split_address
 from overt.recorder.health import FactsHealth, MediaHealth, RecorderHealth
 from overt.recorder.http import Endpoint, HttpPlane, application, bind_tcp, names_of
@@ -28,7 +29,6 @@ from overt.recorder.probing.prober import Prober
 from overt.recorder.status import assess
 from overt.recorder.watch import ConfigurationWatch, WatchCallbacks
 from overt.recorder.wrapped_periods import WrappedPeriods
-from overt.sealing.new_file import replace as replace_file
 
 ASSIGNMENT_FILE: Final = "assignment.json"
 STOP_TIMEOUT_S: Final = 20.0

@@ -18,8 +18,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from overt.errors import ConflictError, CorruptError, ForbiddenError, InvalidError
 from overt.ids import checked_name, new_id
+from overt.new_file import read_small, replace, write_new
 from overt.sealing import age
-from overt.sealing.new_file import read_small, replace, write_new
 from overt.sealing.recipients_file import first_complaint
 from overt.sealing.recovery_code import new_recovery_code, parse_recovery_code
 from overt.sealing.roles import Recipient, RoleKey, checked_site_name, fingerprint

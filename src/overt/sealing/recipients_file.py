@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from overt.errors import InvalidError
-from overt.sealing.new_file import read_small, write_new
+from overt.new_file import read_small, write_new
 from overt.sealing.roles import Policy, Recipient, Recipients
 
 MAX_SIZE: Final = 16 * 1024

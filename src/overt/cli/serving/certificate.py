@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from overt.errors import CorruptError, UnavailableError
-from overt.sealing.new_file import read_small, replace
+from overt.new_file import read_small, replace
 
 AUTHORITY: Final = "authority.pem"
 AUTHORITY_KEY: Final = "authority.key"

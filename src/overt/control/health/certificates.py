@@ -12,7 +12,7 @@ from cryptography import x509
 from overt.control.configuration import ControlSettings
 from overt.control.health.situation import Certificate
 from overt.errors import OvertError
-from overt.sealing.new_file import read_small
+from overt.new_file import read_small
 
 MAX_FILE: Final = 256 * 1024
 OWN: Final = Path("tls")

@@ -24,8 +24,8 @@ from django.db.migrations.loader import MigrationLoader
 from overt.control.configuration import ControlSettings
 from overt.control.project.server import bring_up_to_date
 from overt.errors import ConflictError, CorruptError, InvalidError, MissingError, UnavailableError
+from overt.new_file import write_new
 from overt.sealing.age import open_bytes, seal_bytes
-from overt.sealing.new_file import write_new
 
 FORMAT: Final = "overt control room backup"
 FORMAT_VERSION: Final = 1

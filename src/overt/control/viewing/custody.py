@@ -20,8 +20,8 @@ from uuid import UUID
 from overt.contract.instant import LATEST_NS
 from overt.contract.socket_client import SocketClient, periods
 from overt.errors import ConflictError, CorruptError, ForbiddenError, InvalidError, OvertError
+from overt.new_file import read_small
 from overt.sealing.custody import create_key_file, open_with_passphrase, read_key_file
-from overt.sealing.new_file import read_small
 from overt.sealing.recipients_file import write_recipients
 from overt.sealing.roles import Recipients, RoleKey
 from overt.sealing.wraps import WrappedKey, unwrap

@@ -12,7 +12,7 @@ from django.conf import settings
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from overt.errors import InvalidError, MissingError, UnavailableError
-from overt.sealing.new_file import write_new
+from overt.new_file import write_new
 
 MAX_BYTES: Final = 10 * 1024 * 1024
 MAX_SIDE: Final = 12_000
