@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -146,7 +147,9 @@ def test_it_stops_when_it_is_told(site: Site, room: ControlRoom) -> None:
 def test_it_ends_with_the_program_that_started_it(site: Site, room: ControlRoom, host: MediaHost) -> None:
     process = host._process
     assert process is not None
-    process.pipe.close()
+    # As the end of this program would: here, who watches the process still holds the other direction.
+    with socket.fromfd(process.pipe.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as ours:
+        ours.shutdown(socket.SHUT_WR)
     deadline = time.monotonic() + LIMIT_S
     while process._process.poll() is None:
         assert time.monotonic() < deadline

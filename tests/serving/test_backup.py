@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import sqlite3
@@ -55,7 +56,7 @@ _made: list[bytes] = []
 
 @pytest.fixture(name="backup")
 def _backup(council: ControlSettings, tmp_path: Path) -> Path:
-    """A backup of the council, made once: passphrases are slow on purpose."""
+    """A backup of the council, made once."""
     file = tmp_path / "council.age"
     if not _made:
         told = make_backup(council, {"file": str(file), "passphrase": PASSPHRASE})
@@ -76,8 +77,14 @@ def restored(settings: ControlSettings, file: Path, passphrase: str = PASSPHRASE
     return restore_backup(settings, {"file": str(file), "passphrase": passphrase})
 
 
+@functools.cache
+def opened(sealed: bytes) -> bytes:
+    """What is in a backup; opened once, since passphrases are slow on purpose."""
+    return open_bytes(sealed, PASSPHRASE, "it")
+
+
 def archive_of(file: Path) -> tarfile.TarFile:
-    return tarfile.open(fileobj=io.BytesIO(open_bytes(file.read_bytes(), PASSPHRASE, "it")), mode="r:gz")
+    return tarfile.open(fileobj=io.BytesIO(opened(file.read_bytes())), mode="r:gz")
 
 
 def rows_of(file: Path) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from serve_rig import eventually
 
 def test_the_demo_records_its_council_and_lets_its_manager_in(tmp_path: Path) -> None:
     data = tmp_path / "demo"
-    command = [OVERT, "demo", "--seconds", "100", "--data", str(data), "--json"]
+    command = [OVERT, "demo", "--seconds", "600", "--data", str(data), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         told = next(value for value in map(json.loads, process.stdout) if "address" in value)
