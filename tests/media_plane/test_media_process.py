@@ -38,7 +38,7 @@ from overt.recorder.time_zone import system_time_zone
 from overt.sealing.recipients_file import read_recipients
 from recorder_rig import Recorder, Site, addresses, cameras, make_site, toml_of
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 
 
 @pytest.fixture(name="site")

@@ -376,6 +376,10 @@ async def _watched(room: ControlRoom, authority: Authority, listening: str) -> N
         for origin in ("https://cctv.example.org", "https://cctv.example.org:8443"):
             answer = await client.get("/health", headers={"origin": origin})
             assert answer.headers["access-control-allow-origin"] == origin
+        headers = {"authorization": f"Bearer {token}"}
+        async with asyncio.timeout(60):
+            while not (await client.get("/cameras", headers=headers)).json()["cameras"][0]["streams"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
         protocols, parser, fragments = [PROTOCOL, f"{TOKEN_PREFIX}{token}"], RecordParser(), 0
         address = f"wss://{listening}/cameras/front/main/live"
         before = await _served(authority, listening)
