@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -14,6 +14,8 @@ from control_rig import camera_at, person_with, signed_in, site_in
 from overt.clock import SECOND
 from overt.control.people.actions import Action
 from overt.control.people.models import Appointment, Person
+from overt.control.viewing import grants
+from overt.control.viewing.catalogue import Place
 from overt.control.viewing.granting import Wish
 from overt.control.viewing.grants import HEARD_S, LIFETIME_S, MAX_PER_SESSION, RENEW_S, Holder, Viewer
 from overt.control.viewing.models import Look
@@ -85,6 +87,32 @@ def test_it_is_renewed_while_the_page_asks_and_ends_when_it_does_not(house: Hous
 def test_a_page_that_closes_ends_it_at_once(house: House) -> None:
     given = house.holder.give(house.viewer, DIGEST, LIVE)
     house.holder.close(given.id, house.viewer.session)
+    assert house.media.revoked == [given.id]
+
+
+def test_what_a_page_asks_for_while_it_is_looked_after_is_not_taken_for_lost(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera_at(house.person.appointments.get().group.sites.get(), "street")
+    given = house.holder.give(house.viewer, DIGEST, house.recorded("market"))
+    both = house.recorded("market", "street")
+    known = grants.places
+
+    def meanwhile(cameras: Collection[str]) -> Mapping[str, Place]:
+        """The page comes in between what is known of its wish and what follows from that."""
+        found = known(cameras)
+        monkeypatch.setattr(grants, "places", known)
+        house.holder.change(given.id, house.viewer, both)
+        return found
+
+    monkeypatch.setattr(grants, "places", meanwhile)
+    house.holder.look()
+    assert house.holder.heard(given.id, house.viewer).decision.recorded == ("market", "street")
+    assert house.media.revoked == []
+    # It is looked after at the next turn already, and what has ended meanwhile ends.
+    house.person.appointments.all().delete()
+    house.clock.pass_s(1)
+    house.holder.look()
     assert house.media.revoked == [given.id]
 
 

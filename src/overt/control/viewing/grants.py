@@ -385,7 +385,8 @@ class Holder:
         self._asked_ns = now_ns
         try:
             found = self._ask([each.viewer.session for each in held], [each.viewer.person for each in held])
-            known = places({camera for each in held for camera in each.wish.cameras})
+            wishes = {each.id: each.wish for each in held}
+            known = places({camera for wish in wishes.values() for camera in wish.cameras})
         except (DatabaseError, InterfaceError) as error:
             self._say(f"the database does not answer: {error}")
             for each in held:  # nor can their pages say that they are there
@@ -400,11 +401,17 @@ class Holder:
             elif now_ns - each.heard_ns > HEARD_S * SECOND:
                 self._end(each, CLOSED)
             else:
-                self._decide_again(each, rights, decide(rights, known, each.wish, locked=not self._custody.unlocked))
+                wish = wishes[each.id]
+                decision = decide(rights, known, wish, locked=not self._custody.unlocked)
+                self._decide_again(each, rights, wish, decision)
 
-    def _decide_again(self, held: _Held, rights: Rights, decision: Decision) -> None:
+    def _decide_again(self, held: _Held, rights: Rights, wish: Wish, decision: Decision) -> None:
         """Take away what somebody may see no more; what they may see besides is given when the page asks."""
         with held.turn:
+            if held.wish is not wish:
+                # The page has asked for something else meanwhile, of which nothing was decided here: soon again.
+                self._asked_ns = 0
+                return
             kept = _within(decision, held.decision)
             if held.over or not held.token or kept == held.decision:
                 return  # one without a token is being given at this moment
