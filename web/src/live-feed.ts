@@ -12,7 +12,8 @@ import { RequestError, sentence, type Session } from "./session.ts";
 const RETRY_MS = [100, 500, 1000, 2000, 4000];
 /** Close codes of the media plane, and how long to wait after each. */
 const NO_SESSION = 4401;
-const RETRY_AFTER_MS: Record<number, number> = { 4403: 10_000, 4404: 3000, 4429: 5000 };
+const NOT_ALLOWED = 4403;
+const RETRY_AFTER_MS: Record<number, number> = { [NOT_ALLOWED]: 10_000, 4404: 3000, 4429: 5000 };
 /** A hole between two pictures that is worth a word. */
 const HOLE_US = 1_500_000;
 /** Cameras that send a picture more seldom are stale in between. */
@@ -44,6 +45,8 @@ export class LiveFeed extends EventTarget {
   #closed = false;
   #connected = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the refusal that stands has been doubted once. */
+  #doubted = false;
   #refusal: Ending | undefined;
   #camera: StateHeader | undefined;
   #recorded: boolean | undefined;
@@ -77,6 +80,7 @@ export class LiveFeed extends EventTarget {
     };
     this.engine =
       options.engine === "mse" ? new MseEngine(listener, options.originUs) : new WebCodecsEngine(listener, options.worker);
+    this.#session.addEventListener("change", this.#doubt);
     void this.#connect();
   }
 
@@ -129,6 +133,7 @@ export class LiveFeed extends EventTarget {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#retry);
+    this.#session.removeEventListener("change", this.#doubt);
     this.engine.close();
     this.engine.element.remove();
   }
@@ -150,12 +155,33 @@ export class LiveFeed extends EventTarget {
     this.#connected = false;
     if (code === NO_SESSION) this.#session.lost();
     this.#refusal = code in RETRY_AFTER_MS ? { code, message: sentence(message) } : undefined;
+    this.#doubted = false;
     if (this.#refusal !== undefined) void this.#session.check();
-    const delay = RETRY_AFTER_MS[code] ?? RETRY_MS[Math.min(this.#attempt, RETRY_MS.length - 1)] ?? 4000;
     this.#attempt += 1;
-    // Many tiles lose the recorder at once: they do not come back at once.
-    this.#retry = setTimeout(() => void this.#connect(), delay * (0.75 + Math.random() / 2));
+    this.#connectIn(RETRY_AFTER_MS[code] ?? this.#soon);
   }
+
+  /** How long to wait after so many attempts. */
+  get #soon(): number {
+    return RETRY_MS[Math.min(Math.max(0, this.#attempt - 1), RETRY_MS.length - 1)] ?? 4000;
+  }
+
+  #connectIn(milliseconds: number): void {
+    clearTimeout(this.#retry);
+    // Many tiles lose the recorder at once: they do not come back at once.
+    this.#retry = setTimeout(() => void this.#connect(), milliseconds * (0.75 + Math.random() / 2));
+  }
+
+  /**
+   * Refused, and yet the grant allows it as the recorder has it now: it was being changed when the connection was asked for.
+   * A wall that is given other tiles twice within a moment comes to that.
+   */
+  readonly #doubt = (): void => {
+    if (this.#closed || this.#doubted || this.#refusal?.code !== NOT_ALLOWED) return;
+    if (this.#session.info?.may.some((each) => each.rights.includes("live") && each.cameras.includes(this.camera)) !== true) return;
+    this.#doubted = true;
+    this.#connectIn(this.#soon);
+  };
 
   #received(startUs: number, endUs: number, recorded: boolean | undefined): void {
     const last = this.#endUs;

@@ -47,6 +47,14 @@ test("what is wanted later changes the same grant; where that is over, another i
   assert.deepEqual([last.id, asked.at(-1)?.body["live"]], ["g2", ["c"]]);
 });
 
+test("of wishes that wait for their turn the last one is asked for, once", async () => {
+  const { granted, asked } = setUp(() => answer("g1", "t"));
+  await granted.want({ live: ["a"] });
+  const all = [granted.want({ live: ["b"] }), granted.want({ live: ["c"] }), granted.want({ live: ["d"] })];
+  assert.deepEqual((await Promise.all(all)).map(({ id }) => id), ["g1", "g1", "g1"]);
+  assert.deepEqual(asked.map(({ body }) => body["live"]), [["a"], ["d"]]);
+});
+
 test("why the first ended is said where there is no second", async () => {
   let over = false;
   const { granted } = setUp((path) => {

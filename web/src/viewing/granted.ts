@@ -41,6 +41,8 @@ interface Surroundings {
 export class Granted implements CredentialSource {
   readonly #around: Surroundings;
   #wanted: Wanted = { live: [] };
+  /** What was asked for last, and answered. */
+  #answered: Wanted | undefined;
   #secret = "";
   #answer: Answer | undefined;
   /** One question at a time: what is asked last is what holds. */
@@ -71,7 +73,11 @@ export class Granted implements CredentialSource {
   /** Asks for what the page is to show from now on. Rejects with RequestError. */
   async want(wanted: Wanted): Promise<Answer> {
     this.#wanted = wanted;
-    return this.#inTurn(() => (this.#answer === undefined ? this.#ask() : this.#change()));
+    return this.#inTurn(() => {
+      // What somebody has wished besides, meanwhile, is what is asked for: once.
+      if (this.#answer !== undefined && this.#answered === this.#wanted) return Promise.resolve(this.#answer);
+      return this.#answer === undefined ? this.#ask() : this.#change();
+    });
   }
 
   async current(refused: boolean): Promise<Credentials> {
@@ -104,7 +110,9 @@ export class Granted implements CredentialSource {
     const bytes = Uint8Array.from(atob(secret.replaceAll("-", "+").replaceAll("_", "/")), (each) => each.charCodeAt(0));
     const digest = new Uint8Array(await this.#around.digest(bytes));
     const text = btoa(String.fromCharCode(...digest)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-    const answer = (await this.#around.room.ask("POST", "/viewing/grants", { ...this.#wanted, secret_sha256: text })) as Answer;
+    const wanted = this.#wanted;
+    const answer = (await this.#around.room.ask("POST", "/viewing/grants", { ...wanted, secret_sha256: text })) as Answer;
+    this.#answered = wanted;
     this.#secret = secret;
     this.#answer = answer;
     return answer;
@@ -112,8 +120,10 @@ export class Granted implements CredentialSource {
 
   async #change(): Promise<Answer> {
     const id = this.#answer?.id ?? "";
+    const wanted = this.#wanted;
     try {
-      this.#answer = (await this.#around.room.ask("POST", `/viewing/grants/${id}`, this.#wanted)) as Answer;
+      this.#answer = (await this.#around.room.ask("POST", `/viewing/grants/${id}`, wanted)) as Answer;
+      this.#answered = wanted;
       return this.#answer;
     } catch (error) {
       return this.#another(error);
