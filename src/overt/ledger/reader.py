@@ -177,7 +177,13 @@ class LedgerReader:
         numbers = range(start // WIDTH, (end - 1) // WIDTH + 1)
         for number in reversed(numbers) if newest_first else numbers:
             first = number * WIDTH
-            envelopes = self.envelopes(number)
+            if kinds and number not in self._bundles:
+                data = self._entries_data(number)
+                if not wanted(data):
+                    continue  # A bundle without any such leaf need not be taken apart.
+                envelopes = self._taken_apart(number, data)
+            else:
+                envelopes = self.envelopes(number)
             places = range(max(start - first, 0), min(end - first, WIDTH))
             for place in reversed(places) if newest_first else places:
                 if wanted(envelopes[place]):
@@ -202,15 +208,26 @@ class LedgerReader:
         if number in self._bundles:
             self._bundles.move_to_end(number)
             return self._bundles[number]
-        width = width_of(0, number, self.size)
-        path = entries_path(number, width)
+        return self._taken_apart(number, self._entries_data(number))
+
+    def _entries_data(self, number: int) -> bytes:
+        path = entries_path(number, width_of(0, number, self.size))
         try:
-            entries = decode_entries(read_bundle(self.source, entries_path(number), path))[:width]
-        except (InvalidError, MissingError) as error:
-            msg = f"{self.source}: leaves {number * WIDTH} to {number * WIDTH + width - 1} cannot be read: {error}"
+            return read_bundle(self.source, entries_path(number), path)
+        except MissingError as error:
+            msg = f"{self.source}: leaves from {number * WIDTH} on cannot be read: {error}"
+            raise CorruptError(msg) from error
+
+    def _taken_apart(self, number: int, data: bytes) -> list[bytes]:
+        """Return the entries of a bundle, as many as the tree has, and keep them for the next that asks."""
+        width = width_of(0, number, self.size)
+        try:
+            entries = decode_entries(data)[:width]
+        except InvalidError as error:
+            msg = f"{self.source}: leaves from {number * WIDTH} on cannot be read: {error}"
             raise CorruptError(msg) from error
         if len(entries) < width:
-            msg = f"{self.source}: {path} ends before leaf {number * WIDTH + len(entries)}"
+            msg = f"{self.source}: {entries_path(number, width)} ends before leaf {number * WIDTH + len(entries)}"
             raise CorruptError(msg)
         self._bundles[number] = entries
         if len(self._bundles) > _CACHED:
