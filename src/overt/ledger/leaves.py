@@ -43,9 +43,9 @@ _LINE: Final = re.compile(rb"([A-Za-z0-9+/]{43}=) (\{.*\})", re.DOTALL)
 
 
 def time_text(ns: int) -> str:
-    """Write a moment as envelopes do: RFC 3339 in UTC, six decimals, `Z`; what is finer is cut."""
-    moment = _EPOCH + timedelta(microseconds=ns // MICROSECOND)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment.year > 999 else moment.isoformat()
+    """Write a moment as envelopes do: RFC 3339 in UTC, six decimals, `Z`; what is finer, or after 9999, is cut."""
+    moment = _EPOCH + timedelta(microseconds=min(ns, LATEST_NS) // MICROSECOND)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def read_time(text: str) -> int:

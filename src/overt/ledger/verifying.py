@@ -234,7 +234,7 @@ class _Verification:
         for at, (hashed, leaf) in enumerate(zip(hashes, leaves, strict=True)):
             if data[at * HASH_SIZE : (at + 1) * HASH_SIZE] != hashed:
                 index = number * WIDTH + at
-                text = f"{leaf or f'leaf {index}'} is not the one whose hash stands in {path}: leaf or tile was altered"
+                text = f"{_name(leaf, index)} is not the one whose hash stands in {path}: leaf or tile was altered"
                 self._add_leaf(FindingKind.REWRITTEN, text, index, leaf)
 
     def _bodies(self, number: int, leaves: list[Leaf | None]) -> None:
@@ -245,20 +245,21 @@ class _Verification:
             lines = []
         for at, leaf in enumerate(leaves):
             index = number * WIDTH + at
-            name = str(leaf or f"leaf {index}")
             if at >= len(lines):
-                text = f"the body of {name} is missing from {path}, and not marked as pruned"
+                text = f"the body of {_name(leaf, index)} is missing from {path}, and not marked as pruned"
                 self._add_leaf(FindingKind.BODY_MISSING, text, index, leaf)
                 continue
             try:
                 body = Body.parse(lines[at])
             except InvalidError as error:
-                self._add_leaf(FindingKind.BODY_ALTERED, f"the body of {name} in {path}: {error}", index, leaf)
+                self._add_leaf(
+                    FindingKind.BODY_ALTERED, f"the body of {_name(leaf, index)} in {path}: {error}", index, leaf
+                )
                 continue
             if body is None:
                 self.report.pruned += 1
             elif leaf is not None and body.commitment != leaf.commitment:
-                text = f"the body of {name} was altered: it is not the one that the leaf commits to"
+                text = f"the body of {leaf} was altered: it is not the one that the leaf commits to"
                 self._add_about(FindingKind.BODY_ALTERED, text, leaf)
             else:
                 self.report.bodies += 1
@@ -353,7 +354,7 @@ class _Verification:
 
     def _add_difference(self, copy: Copy, ours: HashTiles, theirs: HashTiles, index: int) -> None:
         here, there = _leaf_at(self.source, self.size, index), _leaf_at(copy.source, copy.size, index)
-        name = str(here or f"leaf {index}")
+        name = _name(here, index)
         stood = f" (there it is {there.kind}, {time_text(there.time_ns)})" if there else ""
         mine, yours = ours.leaf(index), theirs.leaf(index)
         if index + 1 < copy.size and mine == theirs.leaf(index + 1):
@@ -432,6 +433,11 @@ class _Verification:
 
     def _add_leaf(self, kind: FindingKind, text: str, index: int, leaf: Leaf | None) -> None:
         self.report.add(Finding(kind, text, index) if leaf is None else Finding.about(kind, text, leaf))
+
+
+def _name(leaf: Leaf | None, index: int) -> str:
+    """Name a leaf that could be read, or could not."""
+    return f"leaf {index}" if leaf is None else str(leaf)
 
 
 def _leaf_at(source: Source, size: int, index: int) -> Leaf | None:
