@@ -5,6 +5,7 @@ import { initAll } from "govuk-frontend";
 import "./refreshing.ts";
 import "./keyframe.ts";
 import "./passkeys.ts";
+import "./scrolling.ts";
 
 document.body.classList.add("js-enabled", "govuk-frontend-supported");
 initAll();
