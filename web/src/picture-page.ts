@@ -130,7 +130,7 @@ export abstract class PicturePage extends LitElement {
   // --- what is shown ---------------------------------------------------------------------------------------------------
 
   protected message(title: string, content: unknown): TemplateResult {
-    return html`<main class="message"><div><p class="brand">Overt</p><h1>${title}</h1>${content}</div></main>`;
+    return html`<main id="content" tabindex="-1" class="message"><div><p class="brand">Overt</p><h1>${title}</h1>${content}</div></main>`;
   }
 
   /** What is the matter with session and recorder, if anything. */

@@ -108,8 +108,8 @@ export const playerStyles = css`
     font-weight: 600;
     overflow: hidden;
     text-overflow: ellipsis;
-    flex: 0 1 auto;
-    min-width: 2.5rem;
+    flex: 0 12 auto;
+    min-width: 2.25rem;
   }
   .state,
   .selected {
@@ -200,6 +200,12 @@ export const playerStyles = css`
   @container (max-width: 22rem) {
     .text {
       display: none;
+    }
+    .state.live .words {
+      position: absolute;
+      width: 1px;
+      height: 1px;
+      clip-path: inset(50%);
     }
   }
   @container (max-width: 15rem) {

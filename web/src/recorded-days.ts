@@ -44,13 +44,16 @@ export class RecordedDays {
   }
 
   render(day: Day, go: (date: string) => void): TemplateResult {
-    return html`<div class="days" role="group" aria-label="Recorded days">
+    // One stop of the tabulator for all of them: the day that is shown, or else the last.
+    const stop = this.#days.some((each) => each.date === day.date) ? day.date : this.#days.at(-1)?.date;
+    return html`<div class="days" role="toolbar" aria-label="Recorded days" @keydown=${along}>
       ${this.#days.map((each) => {
         const seconds = this.#recorded.get(each.date) ?? 0;
         const share = Math.min(1, seconds / each.length);
         const height = seconds === 0 ? 0 : Math.max(1, share * 10);
         const words = seconds === 0 ? "nothing recorded" : `${durationInWords(seconds)} recorded`;
         return html`<button type="button" aria-current=${each.date === day.date ? "date" : "false"}
+          tabindex=${each.date === stop ? 0 : -1}
           aria-label=${`${each.longDate}: ${words}`} title=${`${each.longDate}: ${words}`} @click=${() => go(each.date)}>
           <span>${Number(each.date.slice(8))}</span>
           <svg viewBox="0 0 20 10" preserveAspectRatio="none" aria-hidden="true">
@@ -81,4 +84,15 @@ export class RecordedDays {
     }
     this.#changed();
   }
+}
+
+/** Arrow keys go from day to day. */
+function along(event: KeyboardEvent): void {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  const days = [...(event.currentTarget as HTMLElement).querySelectorAll("button")];
+  const at = days.indexOf(event.target as HTMLButtonElement);
+  const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: days.length - 1 }[event.key];
+  if (to === undefined) return;
+  event.preventDefault();
+  days[to]?.focus();
 }

@@ -53,7 +53,7 @@ export function transportOf(day: Day, at: number, clock: MasterClock | undefined
         ?disabled=${!decodes}>|▸</button>
       <button type="button" @click=${() => act.by(5)} aria-label="+5 s: on 5 seconds" title="On 5 seconds (→)">+5 s</button>
     </div>
-    <div class="group" role="group" aria-label="Speed">
+    <div class="group speed" role="group" aria-label="Speed">
       ${SPEEDS.map(
         (speed) => html`<button type="button" aria-pressed=${clock?.rate === speed}
           aria-label=${speed < 0 ? `Backwards ${-speed} times` : `${speed} times`}

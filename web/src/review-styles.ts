@@ -9,7 +9,7 @@ export const reviewStyles = css`
   .row { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center; }
   .group { display: flex; gap: 4px; align-items: center; margin: 0; padding: 0; border: 0; min-width: 0; }
   legend { float: left; padding: 0 4px 0 0; }
-  button, input, select { min-height: 28px; min-width: 28px; padding: 2px 8px; font: inherit; color: inherit;
+  button, input, select { min-height: 1.75rem; min-width: 1.75rem; padding: 2px 8px; font: inherit; color: inherit;
     background: var(--raised, #2a3038); border: 1px solid var(--quiet, #aab4c2); border-radius: 3px; }
   button { cursor: pointer; }
   button:hover { background: var(--hover, #3a4350); }
@@ -17,7 +17,7 @@ export const reviewStyles = css`
   button:disabled { opacity: 0.55; cursor: not-allowed; }
   :is(button, input, select):focus-visible { outline: 3px solid var(--focus, #ffdd00); outline-offset: 1px; }
   .days { display: flex; gap: 0; }
-  .days button { position: relative; width: 24px; min-width: 24px; height: 30px; min-height: 30px; padding: 0; border-radius: 0;
+  .days button { position: relative; width: 1.5rem; min-width: 1.5rem; height: 1.875rem; min-height: 1.875rem; padding: 0; border-radius: 0;
     border-width: 1px 0 1px 1px; font-size: 0.6875rem; background: var(--panel, #1b2026); overflow: hidden; }
   .days button:last-child { border-right-width: 1px; }
   .days button[aria-current="date"] { outline: 2px solid var(--text, #f2f4f7); outline-offset: -2px; font-weight: 700; }
@@ -33,5 +33,6 @@ export const reviewStyles = css`
   .now { font-size: 1.25rem; font-weight: 700; font-variant-numeric: tabular-nums; min-width: 8.2em; }
   .message { margin: 0; padding: 2px 8px; border-inline-start: 4px solid var(--warn, #ffd866); }
   .spacer { margin-inline-start: auto; }
+  .speed button { padding: 2px 4px; min-width: 2.25rem; }
   .play { min-width: 5.5em; font-weight: 700; }
 `;

@@ -58,8 +58,8 @@ export class OvertReviewTile extends LitElement {
     .waiting { inset: auto auto 6px 6px; padding: 2px 8px; background: rgb(0 0 0 / 0.8); }
     .note { position: absolute; inset: auto 0 0 0; margin: 0; padding: 2px 8px; background: rgb(0 0 0 / 0.8);
       border-inline-start: 4px solid var(--warn, #ffd866); font-size: 0.8125rem; }
-    .bar { display: flex; align-items: center; gap: 6px; background: var(--panel, #1b2026); padding: 2px 4px; min-height: 30px; }
-    select, button { min-height: 26px; min-width: 26px; font: inherit; color: inherit; background: var(--raised, #2a3038);
+    .bar { display: flex; align-items: center; gap: 6px; background: var(--panel, #1b2026); padding: 2px 4px; min-height: 1.875rem; }
+    select, button { min-height: 1.625rem; min-width: 1.625rem; font: inherit; color: inherit; background: var(--raised, #2a3038);
       border: 1px solid var(--quiet, #aab4c2); border-radius: 3px; }
     select { max-width: 60%; text-overflow: ellipsis; }
     select:focus-visible, button:focus-visible { outline: 3px solid var(--focus, #ffdd00); outline-offset: 1px; }

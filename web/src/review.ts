@@ -447,24 +447,24 @@ export class OvertReview extends LitElement {
 
   #renderDay(day: Day) {
     const today = Day.containing(this.session?.nowUs ?? 0, day.timeZone);
-    const offered = (this.opener === undefined ? this.cameras : this.#chosen).length;
     return html`<div class="row">
       ${daysOf(day, today, this.#actions)}
       ${this.#days?.render(day, (date) => this.#goToDay(date)) ?? nothing}
-      <div class="group spacer" role="group" aria-label="Number of pictures">
-        ${LAYOUTS.filter((_, i) => i === 0 || (LAYOUTS[i - 1] ?? 0) < offered).map(
-          (layout) => html`<button type="button" aria-pressed=${layout === this.layout}
-            aria-label=${layout === 1 ? "1 picture" : `${layout} pictures`}
-            @click=${() => this.#relayout(layout)}>${layout}</button>`,
-        )}
-      </div>
       ${day.clockChange === "" ? nothing : html`<p class="message">${day.clockChange}</p>`}
     </div>`;
   }
 
   #renderTools(day: Day) {
     const mayClip = this.#chosen.some((each) => this.exporting.has(each));
-    return toolsOf(day, { in: this.markIn, out: this.markOut }, mayClip, this.#actions);
+    const offered = (this.opener === undefined ? this.cameras : this.#chosen).length;
+    return html`${toolsOf(day, { in: this.markIn, out: this.markOut }, mayClip, this.#actions)}
+      <div class="group spacer" slot="tools" role="group" aria-label="Number of pictures">
+        ${LAYOUTS.filter((_, i) => i === 0 || (LAYOUTS[i - 1] ?? 0) < offered).map(
+          (layout) => html`<button type="button" aria-pressed=${layout === this.layout}
+            aria-label=${layout === 1 ? "1 picture" : `${layout} pictures`}
+            @click=${() => this.#relayout(layout)}>${layout}</button>`,
+        )}
+      </div>`;
   }
 
   get #timeline(): OvertTimeline | null {

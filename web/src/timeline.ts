@@ -69,7 +69,7 @@ export class OvertTimeline extends LitElement {
     .bar { display: flex; flex-wrap: wrap; gap: 6px 8px; align-items: center; padding: 4px 0; }
     .bar form { display: flex; gap: 4px; align-items: center; }
     button, input {
-      min-height: 28px; min-width: 28px; padding: 2px 8px; font: inherit; color: inherit;
+      min-height: 1.75rem; min-width: 1.75rem; padding: 2px 8px; font: inherit; color: inherit;
       background: var(--raised, #2a3038); border: 1px solid var(--quiet, #aab4c2); border-radius: 3px;
     }
     button:hover { background: var(--hover, #3a4350); }
@@ -349,19 +349,23 @@ export class OvertTimeline extends LitElement {
     const canvas = this.renderRoot.querySelector("canvas");
     const { day } = this;
     if (canvas === null || day === undefined) return;
-    const [width, height] = [canvas.clientWidth, heightFor(this.lanes.length)];
-    const [across, down] = [Math.round(width * devicePixelRatio), Math.round(height * devicePixelRatio)];
+    // Drawn as large as the page's own text is.
+    const scale = Math.max(1, parseFloat(getComputedStyle(document.documentElement).fontSize) / 16);
+    const [width, height] = [canvas.clientWidth / scale, heightFor(this.lanes.length)];
+    const pixels = devicePixelRatio * scale;
+    const [across, down] = [Math.round(width * pixels), Math.round(height * pixels)];
     if (canvas.width !== across) canvas.width = across;
     if (canvas.height !== down) {
       canvas.height = down;
-      canvas.style.height = `${height}px`;
+      canvas.style.height = `${height * scale}px`;
     }
     const context = canvas.getContext("2d");
     if (context === null || width < AXIS_PX) return;
-    context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    context.setTransform(pixels, 0, 0, pixels, 0, 0);
     const { view, lanes, at, now, markIn, markOut } = this;
-    this.#gutter = gutterFor(context, lanes, width);
-    const room = { gutter: this.#gutter, width: width - this.#gutter };
+    const gutter = gutterFor(context, lanes, width);
+    this.#gutter = gutter * scale;
+    const room = { gutter, width: width - gutter };
     draw(context, room, { day, view, lanes, at, now, markIn, markOut }, this.#colours());
   }
 

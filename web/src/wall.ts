@@ -52,7 +52,7 @@ export class OvertWall extends LitElement {
       display: flex;
       flex-wrap: wrap;
       align-items: center;
-      gap: 0.25rem 1rem;
+      gap: 0.25rem 0.625rem;
       padding: 0.25rem 0.5rem;
       background: var(--panel);
       border-bottom: 1px solid var(--edge);
@@ -263,9 +263,12 @@ export class OvertWall extends LitElement {
       { key: "+", words: "More tiles", run: () => this.#setLayout(nextLayout(this.#layout, 1)) },
       { key: "=", words: "More tiles", label: "", run: () => this.#setLayout(nextLayout(this.#layout, 1)) },
       { key: "-", words: "Fewer tiles", label: "−", run: () => this.#setLayout(nextLayout(this.#layout, -1)) },
-      { key: "PageDown", words: "Next cameras", label: "Page down", run: () => this.#turn(1) },
-      { key: "PageUp", words: "Previous cameras", label: "Page up", run: () => this.#turn(-1) },
-      ...(this.cells === undefined ? [] : [{ key: "Delete", words: "Empty the tile", label: "Delete", run: () => this.emptyTile() }]),
+      ...(this.cells === undefined
+        ? [
+            { key: "PageDown", words: "Next cameras", label: "Page down", run: () => this.#turn(1) },
+            { key: "PageUp", words: "Previous cameras", label: "Page up", run: () => this.#turn(-1) },
+          ]
+        : [{ key: "Delete", words: "Empty the tile", label: "Delete", run: () => this.emptyTile() }]),
     ];
   }
 

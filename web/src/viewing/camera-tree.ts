@@ -33,17 +33,17 @@ export class OvertCameraTree extends LitElement {
   static override readonly styles = css`
     :host { display: flex; flex-direction: column; min-height: 0; background: var(--panel); font-size: 0.875rem; }
     .search { display: grid; gap: 2px; padding: 6px 8px; }
-    input { min-height: 30px; padding: 2px 8px; font: inherit; color: var(--text); background: var(--ground);
+    input { min-height: 1.875rem; padding: 2px 8px; font: inherit; color: var(--text); background: var(--ground);
       border: 1px solid var(--line); border-radius: 3px; min-width: 0; }
     ul { list-style: none; margin: 0; padding: 0; }
     .tree { flex: 1; overflow: auto; padding: 0 4px 8px; }
-    .row { display: flex; align-items: center; gap: 6px; width: 100%; min-height: 28px; padding: 1px 6px; box-sizing: border-box;
+    .row { display: flex; align-items: center; gap: 6px; width: 100%; min-height: 1.75rem; padding: 1px 6px; box-sizing: border-box;
       cursor: pointer; border-radius: 3px; color: var(--text); }
     .row:hover { background: var(--raised); }
     .row:focus-visible, input:focus-visible { outline: 3px solid var(--focus); outline-offset: -3px; }
     .site { font-weight: 600; }
     .site .mark { width: 1em; text-align: center; flex: none; }
-    .camera { padding-left: 24px; }
+    .camera { padding-left: 1.5rem; }
     .name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
     .count, .off { margin-left: auto; color: var(--quiet); flex: none; }
     .shown::after { content: "✓"; margin-left: 4px; color: var(--accent); }

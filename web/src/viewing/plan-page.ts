@@ -118,7 +118,7 @@ export class OvertPlanPage extends RoomPage {
             <slot></slot>
           </div>
         </aside>
-        <main>
+        <main id="content" tabindex="-1">
           <h1>${plan?.name ?? "Floor plan"}</h1>
           ${plan === undefined ? nothing : this.#drawn(plan)}
         </main>

@@ -179,14 +179,14 @@ export class OvertReviewPage extends RoomPage {
               @choose=${(event: CustomEvent<{ camera: string }>) => this.#add(event.detail.camera)}
               @leave=${() => this.querySelector<HTMLElement>("main")?.focus()}></overt-camera-tree></aside>`
           : nothing}
-        <main tabindex="-1">
+        <main id="content" tabindex="-1">
           <h1 class="hidden">Look back</h1>
-      <div class="tools review-tools">
-        <button type="button" aria-pressed=${this.tree} @click=${() => this.#showTree(!this.tree)}>Cameras</button>
-        <span class="spacer"></span>
-        <time class="clock">${this._clock}</time>
-        <button type="button" @click=${() => this.help()}>Keys and help</button>
-      </div>
+          <div class="tools review-tools">
+            <button type="button" aria-pressed=${this.tree} @click=${() => this.#showTree(!this.tree)}>Cameras</button>
+            <span class="spacer"></span>
+            <time class="clock">${this._clock}</time>
+            <button type="button" @click=${() => this.help()}>Keys and help</button>
+          </div>
           ${session?.info === undefined
             ? html`<div class="start">
                 <p>Choose a camera to look back at: with the tree, or by its name.</p>

@@ -65,6 +65,8 @@ export class OvertWallPage extends RoomPage {
         { key: "c", words: "Find a camera", label: "C", run: () => void this.#find() },
         { key: "t", words: "Hold the tour, or let it go on", label: "T", run: () => this.#hold() },
         { key: "l", words: "Layouts and tours", label: "L", run: () => this.#arrange() },
+        { key: "PageDown", words: "Next cameras of the site", label: "Page down", run: () => this.#turn(1) },
+        { key: "PageUp", words: "Previous cameras of the site", label: "Page up", run: () => this.#turn(-1) },
       ],
     });
     this.addEventListener("overt-review", (event) => this.#lookBack((event as CustomEvent<ReviewRequest>).detail));
@@ -155,6 +157,7 @@ export class OvertWallPage extends RoomPage {
 
   #turn(by: 1 | -1): void {
     const pages = Math.ceil(this.#list.length / this.layout);
+    if (pages < 2) return;
     this.#page = (this.#page + by + pages) % pages;
     this.#show({ layout: this.layout, cells: this.#list.slice(this.#page * this.layout, (this.#page + 1) * this.layout) });
     announce(`Cameras, page ${this.#page + 1} of ${pages}.`, "cells");
@@ -244,7 +247,7 @@ export class OvertWallPage extends RoomPage {
               @choose=${(event: CustomEvent<{ camera: string }>) => this.#put(event.detail.camera)}
               @leave=${() => this.#wall?.focus()}></overt-camera-tree></aside>`
           : nothing}
-        <main>
+        <main id="content" tabindex="-1">
           <h1 class="hidden">Live wall</h1>
           <overt-wall .session=${session} .cameras=${this._cameras ?? []} .cells=${this.#visible} .layout=${this.layout}
             .originUs=${this.originUs}
@@ -271,7 +274,7 @@ export class OvertWallPage extends RoomPage {
     const pages = Math.ceil(this.#list.length / this.layout);
     return html`<div class="tools" slot="tools">
       <button type="button" aria-pressed=${this.tree} @click=${() => this.#showTree(!this.tree)}>Cameras</button>
-      ${this.#sites(catalogue)}
+      ${this.#chooser(catalogue)}
       ${pages > 1
         ? html`<span class="group" role="group" aria-label="More cameras of the site">
             <button type="button" @click=${() => this.#turn(-1)}>Previous</button>
@@ -279,10 +282,6 @@ export class OvertWallPage extends RoomPage {
             <button type="button" @click=${() => this.#turn(1)}>Next</button>
           </span>`
         : nothing}
-      <label>Layout <select @change=${this.#layoutChosen}>
-        <option value="" selected>Choose…</option>
-        ${catalogue.layouts.map((each) => html`<option value=${each.id}>${each.name}${each.mine ? "" : ` (${each.owner})`}</option>`)}
-      </select></label>
       <button type="button" @click=${() => this.#arrange()}>Layouts and tours</button>
       <button type="button" @click=${() => this.#wall?.emptyTile()} title="Empty the selected tile (Delete)">Empty tile</button>
       ${this.#tourTools()}
@@ -291,23 +290,28 @@ export class OvertWallPage extends RoomPage {
     </div>`;
   }
 
-  #sites(catalogue: Catalogue) {
+  /** With a button of its own: who goes along the list with the keyboard is not led away by its first entry. */
+  #chooser(catalogue: Catalogue) {
     const groups = new Map<string, Set<string>>();
     for (const { group, site, live } of catalogue.cameras) {
       if (live) groups.set(group, (groups.get(group) ?? new Set()).add(site));
     }
-    return html`<label>Site <select @change=${(event: Event) => {
-        const select = event.currentTarget as HTMLSelectElement;
-        this.#showSite(select.value);
-        select.value = "";
-      }}>
-      <option value="" selected>Show a site…</option>
-      ${[...groups].map(
-        ([group, sites]) => html`<optgroup label=${group}>
-          ${[...sites].map((site) => html`<option value=${`${group}/${site}`}>${site}</option>`)}
-        </optgroup>`,
-      )}
-    </select></label>`;
+    return html`<form class="group" @submit=${this.#chosen}>
+      <label>Site or layout <select name="what" required>
+        <option value="">Choose…</option>
+        ${catalogue.layouts.length === 0
+          ? nothing
+          : html`<optgroup label="Saved layouts">
+              ${catalogue.layouts.map((each) => html`<option value=${`layout ${each.id}`}>${each.name}${each.mine ? "" : ` (${each.owner})`}</option>`)}
+            </optgroup>`}
+        ${[...groups].map(
+          ([group, sites]) => html`<optgroup label=${group}>
+            ${[...sites].map((site) => html`<option value=${`site ${group}/${site}`}>${site}</option>`)}
+          </optgroup>`,
+        )}
+      </select></label>
+      <button>Show</button>
+    </form>`;
   }
 
   #tourTools() {
@@ -322,11 +326,14 @@ export class OvertWallPage extends RoomPage {
     </span>`;
   }
 
-  #layoutChosen(event: Event): void {
-    const select = event.currentTarget as HTMLSelectElement;
-    const saved = this.catalogue?.layouts.find((each) => String(each.id) === select.value);
-    select.value = "";
-    if (saved === undefined) return;
+  #chosen(event: SubmitEvent): void {
+    event.preventDefault();
+    const what = String(new FormData(event.currentTarget as HTMLFormElement).get("what"));
+    const saved = this.catalogue?.layouts.find((each) => what === `layout ${each.id}`);
+    if (saved === undefined) {
+      this.#showSite(what.replace(/^site /, ""));
+      return;
+    }
     this.#stopTour();
     this.#showSaved(saved);
     announce(`Layout ${saved.name}.`, "cells");
