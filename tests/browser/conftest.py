@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from archive_rig import past
-from browser_rig import Figure, Screen, ServedSite, Town, launch, town
+from browser_rig import PATIENCE_MS, Figure, Screen, ServedSite, Town, launch, town
 from recorder_rig import make_site
 from room_rig import Council, Wall, council, unlock
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session", name="playwright")

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import hashlib
 import re
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from playwright.sync_api import Page, Playwright, expect
 
+from browser_rig import launch
 from overt.simulator.persona import demo_persona
 from overt.simulator.simulator import Simulator
-from page_rig import Screen
-from serve_rig import serving
+from page_rig import Screen, with_authenticator
+from serve_rig import Served, eventually, serving, status
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 PASSWORD = "seven cats on a warm wall"
@@ -31,32 +38,39 @@ SLOW_MS = 60_000
 """Passphrases are slow on purpose, and so are cameras that are asked what they offer."""
 
 
-@pytest.fixture(name="screen")
-def _screen(chromium: Browser) -> Iterator[Screen]:
-    """A browser that has a passkey device of its own."""
-    context = chromium.new_context(viewport={"width": 1366, "height": 768}, locale="en-GB")
+def key_of(served: Served) -> str:
+    """Wait until the pages are served; return the SHA-256 of their certificate’s public key, as Chromium takes it."""
+    context = ssl.create_default_context(cafile=served.told("authority"))
+    eventually(lambda: status(f"{served.address}/sign-in", context) == 200)
+    certificate = x509.load_pem_x509_certificate(ssl.get_server_certificate(("localhost", served.port)).encode())
+    public = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(public).digest()).decode()
+
+
+@contextlib.contextmanager
+def trusting(playwright: Playwright, served: Served) -> Iterator[Screen]:
+    """Start a browser that trusts the certificate of this system and no other, and has a passkey device of its own."""
+    browser = launch(playwright, f"--ignore-certificate-errors-spki-list={key_of(served)}")
+    context = browser.new_context(viewport={"width": 1366, "height": 768}, locale="en-GB")
     screen = Screen(context)
     screen.page.set_default_timeout(SLOW_MS)
-    device = context.new_cdp_session(screen.page)
-    device.send("WebAuthn.enable")
-    options = {
-        "protocol": "ctap2",
-        "transport": "internal",
-        "hasResidentKey": True,
-        "hasUserVerification": True,
-        "isUserVerified": True,
-        "automaticPresenceSimulation": True,
-    }
-    device.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    with_authenticator(screen.page)
     yield screen
-    context.close()
+    browser.close()
 
 
-def test_from_the_setup_link_to_looking_back(screen: Screen, tmp_path: Path) -> None:
+def test_from_the_setup_link_to_looking_back(playwright: Playwright, tmp_path: Path) -> None:
     config = tmp_path / "first-day.toml"
     config.write_text(CONFIGURATION)
-    with Simulator(demo_persona()) as simulator, serving(tmp_path / "data", config=config) as served:
+    with (
+        Simulator(demo_persona()) as simulator,
+        serving(tmp_path / "data", plain=False, config=config) as served,
+        trusting(playwright, served) as screen,
+    ):
         page = screen.page
+        addresses: list[str] = []
+        page.on("request", lambda request: addresses.append(request.url))
+        page.on("websocket", lambda socket: addresses.append(socket.url))
         page.goto(served.told("setup_link"))
         first_account(screen)
         site_key(screen)
@@ -67,11 +81,17 @@ def test_from_the_setup_link_to_looking_back(screen: Screen, tmp_path: Path) -> 
         page.goto(f"{served.address}/wall")
         tile = page.locator("overt-player").filter(has_text="Library foyer")
         expect(tile).to_have_attribute("state", "live", timeout=SLOW_MS)
+        # Selected, it is decoded in a worker, with a connection of the worker's own.
         page.keyboard.press("1")
+        expect(tile).to_have_attribute("engine", "webcodecs", timeout=SLOW_MS)
         page.keyboard.press("r")
         page.wait_for_url(re.compile("/review"))
         looks_back(page)
-        assert screen.complaints == []
+        assert screen.complaints == [], "nothing that the policy forbids, nothing unencrypted"
+        media = (f"https://localhost:{served.media_port}/", f"wss://localhost:{served.media_port}/")
+        pages = f"https://localhost:{served.port}/"
+        assert [each for each in addresses if not each.startswith((pages, *media, "blob:https:", "data:"))] == []
+        assert any(each.startswith(media[1]) for each in addresses)
         assert served.stop() == 0
         assert "Traceback" not in served.errors()
 

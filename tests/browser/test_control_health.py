@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,14 +10,13 @@ from django.core.cache import cache
 from django.utils import timezone
 from playwright.sync_api import Browser, expect
 
-from control_rig import camera_at, person_with, signed_in, site_in
-from overt.control.estate.models import Camera
-from overt.control.health.models import Assigned, Condition, DiskSample, Gap, Recorder
+from control_rig import person_with, signed_in
+from health_rig import council, wrong
+from overt.control.health.models import Condition
 from overt.control.people.actions import Action
 from page_rig import Screen, chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-NAMES = ("Market entrance", "Car park, lower deck", "Taxi rank", "Library foyer", "Bus station, bay 4")
 
 
 @pytest.fixture(scope="module", name="browser")
@@ -39,44 +37,6 @@ def screen(browser: Browser, live_server: Any) -> Iterator[Screen]:
     yield made
     made.calm()
     context.close()
-
-
-def council() -> list[Camera]:
-    """Five cameras that were recorded for forty days, with gaps now and then."""
-    now = timezone.now()
-    hall, library = site_in(), site_in("Libraries", "Central Library")
-    found = []
-    for number, name in enumerate(NAMES):
-        found.append(camera_at(library if number == 3 else hall, f"c{number}", name=name, state="recording"))
-        Assigned.objects.create(camera=f"c{number}", since=now - dt.timedelta(days=40))
-        for day in range(number):
-            start = now - dt.timedelta(days=3 * day + 1)
-            end = start + dt.timedelta(hours=30 if day == 3 else 2)
-            Gap.objects.create(
-                camera=f"c{number}", stream="main", cause="network", reason="no route to host", start=start, end=end
-            )
-    disk = {"location": "/srv/footage", "state": "ok", "free_bytes": 2_100 * 10**9, "total_bytes": 8_000 * 10**9}
-    summary = {"started": (now - dt.timedelta(days=12)).isoformat(), "revision": 4, "level": "degraded", "cameras": 5}
-    Recorder.objects.create(
-        heard_at=now, summary=summary | {"recorded": 3, "disks": [disk], "workers": 1, "media": "running"}
-    )
-    for hour in range(60):
-        free = disk["free_bytes"] + (60 - hour) * 4 * 10**9
-        at = now - dt.timedelta(hours=60 - hour)
-        DiskSample.objects.create(location="/srv/footage", at=at, free_bytes=free, total_bytes=disk["total_bytes"])
-    return found
-
-
-def wrong(camera: Camera, kind: str, severity: str, title: str, words: str) -> Condition:
-    return Condition.objects.create(
-        kind=kind,
-        subject=f"camera:{camera.key}",
-        camera=camera.key,
-        severity=severity,
-        title=f"{camera.name} {title}",
-        words=words,
-        since=timezone.now() - dt.timedelta(minutes=17),
-    )
 
 
 def test_what_is_wrong_is_seen_and_followed_to_its_camera(screen: Screen) -> None:

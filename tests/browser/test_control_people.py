@@ -19,7 +19,7 @@ from overt.control.people.directory import origins, single_sign_on
 from overt.control.people.links import setup_link
 from overt.control.people.models import Person, SiteGroup
 from overt.control.people.setting_up import make_person, make_starting_roles
-from page_rig import Screen, chromium
+from page_rig import Screen, chromium, with_authenticator
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -41,23 +41,8 @@ def screen(browser: Browser, live_server: Any) -> Iterator[Screen]:
     context.close()
 
 
-def with_authenticator(screen: Screen) -> None:
-    """Give the browser something that keeps passkeys and says that its owner is there."""
-    session = screen.page.context.new_cdp_session(screen.page)
-    session.send("WebAuthn.enable")
-    options = {
-        "protocol": "ctap2",
-        "transport": "internal",
-        "hasResidentKey": True,
-        "hasUserVerification": True,
-        "isUserVerified": True,
-        "automaticPresenceSimulation": True,
-    }
-    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-
-
 def test_from_the_setup_link_to_a_colleague_with_a_role(screen: Screen) -> None:
-    with_authenticator(screen)
+    with_authenticator(screen.page)
     page = screen.page
     link = setup_link()
     page.goto(link.path)
@@ -88,7 +73,7 @@ def test_from_the_setup_link_to_a_colleague_with_a_role(screen: Screen) -> None:
 
 
 def test_a_colleague_is_added_invited_and_arrives(screen: Screen) -> None:
-    with_authenticator(screen)
+    with_authenticator(screen.page)
     page = screen.page
     screen.expected = ("422",)
     make_starting_roles()

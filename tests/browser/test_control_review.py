@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Download, expect
 
 from browser_rig import FOYER, MARKET, SMALL, STAIRS, STREET
-from room_rig import NAMES, OPERATOR, SUPERVISOR, Council, Wall, unlock
+from room_rig import NAMES, OPERATOR, SUPERVISOR, Council, Wall, unlock, wait_for_footage
 
 pytestmark = pytest.mark.browser
 LOOKS = """
@@ -24,12 +23,6 @@ answer = [
     for each in Look.objects.filter(person__email=EMAIL).order_by("begun_at")
 ]
 """
-
-
-def wait_for_footage(council: Council, seconds: float = 40) -> None:
-    """Wait until so much was recorded since the start."""
-    while time.monotonic() - council.recorder.started_s < seconds:
-        time.sleep(0.2)
 
 
 def test_from_the_wall_thirty_seconds_back(wall: Wall, council: Council) -> None:
@@ -45,8 +38,8 @@ def test_from_the_wall_thirty_seconds_back(wall: Wall, council: Council) -> None
     wall.until_look(f"tile.moment > {look['tiles'][0]['moment']} + 2")
     assert wall.violations() == []
     assert wall.page.evaluate(SMALL) == []
-    expect(wall.page.get_by_role("group", name="Recorded days").get_by_role("button")).to_have_count(31)
-    expect(wall.page.get_by_role("group", name="Recorded days")).to_contain_text("25")
+    expect(wall.page.get_by_role("toolbar", name="Recorded days").get_by_role("button")).to_have_count(31)
+    expect(wall.page.get_by_role("toolbar", name="Recorded days")).to_contain_text("25")
 
 
 def named(camera: str) -> Callable[[Download], bool]:

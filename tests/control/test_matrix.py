@@ -13,48 +13,21 @@ from django.core.cache import cache
 from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import reverse
 from django.utils import timezone
 
-import matrix_estate
-import matrix_health
-import matrix_people
-import matrix_viewing
-from control_rig import browser, camera_at, signed_in, site_in
-from matrix import ROLES, Row, World
+from address_table import TABLES, make_world, pages, rows
+from control_rig import browser, signed_in
+from matrix import ROLES, Row
 from overt.control.people.actions import STARTING_ROLES
-from overt.control.people.gate import API, admission_of
-from overt.control.people.models import Appointment, Person, Role, SiteGroup
-from overt.control.people.setting_up import make_person, make_starting_roles
+from overt.control.people.gate import admission_of
+from overt.control.people.models import Person, SiteGroup
+from overt.control.people.setting_up import make_person
 from overt.control.project.api import api
 
-TABLES = {
-    "people": matrix_people.ROWS,
-    "estate": matrix_estate.ROWS,
-    "viewing": matrix_viewing.ROWS,
-    "health": matrix_health.ROWS,
-}
 NOBODY, EXPIRED, REMOVED = "nobody", "somebody expired", "somebody removed"
 PART = 15
 """Rows that one test walks, which is a few hundred requests."""
-
-
-def pages() -> dict[str, URLPattern]:
-    """Every address that is no operation of the API, by its name."""
-    found: dict[str, URLPattern] = {}
-
-    def walk(patterns: list[Any], space: str) -> Iterator[tuple[str, URLPattern]]:
-        for each in patterns:
-            if isinstance(each, URLResolver):
-                if each.namespace != API:
-                    yield from walk(each.url_patterns, f"{each.namespace}:" if each.namespace else space)
-            else:
-                yield f"{space}{each.name}", each
-
-    for name, pattern in walk(get_resolver().url_patterns, ""):
-        assert name not in found, f"two addresses are called {name}"
-        found[name] = pattern
-    return found
 
 
 def operations() -> dict[str, Any]:
@@ -68,22 +41,17 @@ def operations() -> dict[str, Any]:
     return found
 
 
-def known() -> dict[str, Row]:
-    """All tables together."""
-    return {name: row for table in TABLES.values() for name, row in table.items()}
-
-
 def test_the_table_knows_the_starting_roles() -> None:
     assert tuple(STARTING_ROLES) == ROLES
 
 
 def test_every_page_and_operation_has_a_row_and_every_row_is_there() -> None:
     there = set(pages()) | set(operations())
-    rows = known()
-    assert sum(map(len, TABLES.values())) == len(rows)
-    missing = there - set(rows)
+    known = rows()
+    assert sum(map(len, TABLES.values())) == len(known)
+    missing = there - set(known)
     assert not missing, f"no row in tests/rigs/matrix_*.py for {sorted(missing)}"
-    assert set(rows) <= there, f"rows of what is not there: {sorted(set(rows) - there)}"
+    assert set(known) <= there, f"rows of what is not there: {sorted(set(known) - there)}"
 
 
 def test_every_page_and_operation_says_who_may_call_it() -> None:
@@ -104,19 +72,8 @@ class Walk:
     """Calls what the table says, as everybody."""
 
     def __init__(self) -> None:
-        make_starting_roles()
-        site = site_in("Town centre")
         elsewhere = SiteGroup.objects.create(name="Harbour")
-        person = make_person("sam.hill@northshire.example", "Sam Hill", "x", ["Auditor"], group=site.group)
-        self.world = World(
-            group=site.group,
-            site=site,
-            camera=camera_at(site),
-            person=person,
-            appointment=Appointment.objects.get(person=person),
-            unheld=Role.objects.create(name="Nobody’s", actions=["live"]),
-            empty_group=SiteGroup.objects.create(name="Nothing there"),
-        )
+        self.world = make_world()
         self.everywhere = {role: self.caller(role, None) for role in ROLES}
         self.elsewhere = {role: self.caller(role, elsewhere) for role in ROLES}
         self.others: dict[str, tuple[Person | None, Client]] = {NOBODY: (None, browser())}

@@ -17,6 +17,7 @@ from uuid import UUID
 import httpx
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Playwright, WebSocket, expect
 
+from axe import violations
 from media_rig import ControlRoom, may
 from overt.contract.grant import Grant, Permission, to_text
 from overt.footage.keystore import KeyStore
@@ -26,10 +27,10 @@ from overt.sealing.recipients_file import read_recipients
 from overt.sealing.wraps import WrappedKey, unwrap
 from overt.simulator.persona import Persona
 from overt.simulator.simulator import Simulator
+from page_rig import CSP
 from recorder_rig import Recorder, Site, addresses
 
 CLIPS: Final = Path(__file__).parents[2] / "src" / "overt" / "simulator" / "footage"
-AXE: Final = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 FLAGS: Final = (
     "--headless=new",
     "--no-sandbox",
@@ -247,11 +248,7 @@ class Screen:
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
         self.page.on("websocket", self._connected)
-        # CSP violations of workers and of styles are not all written to the console.
-        self.page.add_init_script(
-            "addEventListener('securitypolicyviolation', (event) =>"
-            " console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`));"
-        )
+        self.page.add_init_script(CSP)
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
@@ -327,14 +324,7 @@ class Screen:
 
     def violations(self) -> list[str]:
         """What axe finds."""
-        if not self.page.evaluate("'axe' in globalThis"):
-            self.page.evaluate(AXE.read_text())
-        found = self.page.evaluate("() => axe.run()")
-        return [
-            f"{each['id']}: {each['help']}: {node['html'][:200]} {node['failureSummary']}"
-            for each in found["violations"]
-            for node in each["nodes"]
-        ]
+        return violations(self.page)
 
     def calm(self) -> None:
         """The browser complained about nothing but what is expected (when the recorder is killed, say)."""

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
+from control_rig import camera_at, site_in
 from overt.contract.fact import Fact, FactData, new_fact
 from overt.contract.socket_client import SocketClient
-from overt.control.health.models import Condition
+from overt.control.estate.models import Camera
+from overt.control.health.models import Assigned, Condition, DiskSample, Gap
+from overt.control.health.models import Recorder as RecorderRow
 from overt.control.health.reading import Reading
 from overt.control.health.report import Report
 from overt.control.people import sessions
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 NOW = dt.datetime(2026, 11, 25, 14, 0, tzinfo=dt.UTC)
 SECOND = 1_000_000_000
+COUNCIL_NAMES = ("Market entrance", "Car park, lower deck", "Taxi rank", "Library foyer", "Bus station, bay 4")
 SESSIONS = sessions
 """Hears of those who sign in, once it is imported."""
 
@@ -71,3 +75,49 @@ def read_until(recorder: Recorder, happened: Callable[[], bool], seconds: float 
 def now_real() -> dt.datetime:
     """The present."""
     return timezone.now()
+
+
+def council() -> list[Camera]:
+    """Five cameras that were recorded for forty days, with gaps now and then."""
+    hall, library = site_in(), site_in("Libraries", "Central Library")
+    found = [
+        camera_at(library if number == 3 else hall, f"c{number}", name=name, state="recording")
+        for number, name in enumerate(COUNCIL_NAMES)
+    ]
+    forty_days_of(found)
+    return found
+
+
+def forty_days_of(cameras: list[Camera]) -> None:
+    """Write down that cameras were recorded for forty days: the more gaps, the later in the list."""
+    now = timezone.now()
+    for number, camera in enumerate(cameras):
+        Assigned.objects.create(camera=camera.key, since=now - dt.timedelta(days=40))
+        for day in range(number):
+            start = now - dt.timedelta(days=3 * day + 1)
+            end = start + dt.timedelta(hours=30 if day == 3 else 2)
+            Gap.objects.create(
+                camera=camera.key, stream="main", cause="network", reason="no route to host", start=start, end=end
+            )
+    disk = {"location": "/srv/footage", "state": "ok", "free_bytes": 2_100 * 10**9, "total_bytes": 8_000 * 10**9}
+    summary = {"started": (now - dt.timedelta(days=12)).isoformat(), "revision": 4, "level": "degraded", "cameras": 5}
+    RecorderRow.objects.create(
+        heard_at=now, summary=summary | {"recorded": 3, "disks": [disk], "workers": 1, "media": "running"}
+    )
+    for hour in range(60):
+        free = 2_100 * 10**9 + (60 - hour) * 4 * 10**9
+        taken = now - dt.timedelta(hours=60 - hour)
+        DiskSample.objects.create(location="/srv/footage", at=taken, free_bytes=free, total_bytes=disk["total_bytes"])
+
+
+def wrong(camera: Camera, kind: str, severity: str, title: str, words: str) -> Condition:
+    """Note that something is the matter with a camera."""
+    return Condition.objects.create(
+        kind=kind,
+        subject=f"camera:{camera.key}",
+        camera=camera.key,
+        severity=severity,
+        title=f"{camera.name} {title}",
+        words=words,
+        since=timezone.now() - dt.timedelta(minutes=17),
+    )

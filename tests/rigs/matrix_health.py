@@ -14,9 +14,8 @@ def of_camera(world: World, caller: Person | None) -> dict[str, Any]:
 
 
 def of_rule(world: World, caller: Person | None) -> dict[str, Any]:
-    rule = AlertRule.objects.create(
-        name="To the desk", group=world.group, channel="email", address_sealed="", shown="-"
-    )
+    told = {"group": world.group, "channel": "email", "address_sealed": "", "shown": "du…@northshire.example"}
+    rule, _ = AlertRule.objects.get_or_create(name="To the desk", defaults=told)
     return {"rule_id": rule.pk}
 
 

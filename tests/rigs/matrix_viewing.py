@@ -30,7 +30,8 @@ def of_site(world: World, caller: Person | None) -> dict[str, Any]:
 
 
 def of_plan(world: World, caller: Person | None) -> dict[str, Any]:
-    return {"plan": FloorPlan.objects.create(site=world.site, name="Ground floor", width=800, height=600).pk}
+    size = {"width": 800, "height": 600}
+    return {"plan": FloorPlan.objects.get_or_create(site=world.site, name="Ground floor", defaults=size)[0].pk}
 
 
 WISH = {"live": [], "secret_sha256": "A" * 43}
@@ -48,8 +49,8 @@ ROWS = {
     "viewing:remove-layout": Row(WATCHERS, own_layout, POST),
     "viewing:save-tour": Row(WATCHERS, methods=POST),
     "viewing:remove-tour": Row(WATCHERS, own_tour, POST),
-    "viewing:footage-key": Row(CHANGERS, local=True),
-    "viewing:make-footage-key": Row(CHANGERS, methods=POST, local=True),
+    "viewing:footage-key": Row(CHANGERS, methods=FORM, local=True),
+    "viewing:make-footage-key": Row(CHANGERS, methods=FORM, local=True),
     "viewing:lock": Row(CHANGERS, methods=POST, local=True),
     "viewing:plans": Row(PLAN_READERS),
     "viewing:add-plan": Row(CHANGERS, of_site, FORM, local=True),

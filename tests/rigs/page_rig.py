@@ -12,10 +12,16 @@ from typing import Final
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-AXE: Final = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+from axe import violations
+
 PICTURES: Final = os.environ.get("OVERT_TEST_PICTURES")
 """Directory for a picture of each page, for people to look at."""
 PATIENCE_MS: Final = 20_000
+CSP: Final = (
+    "addEventListener('securitypolicyviolation', (event) =>"
+    " console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`));"
+)
+"""Has the browser complain of what a policy forbade: of workers and of styles it does not always."""
 
 
 @contextlib.contextmanager
@@ -31,6 +37,21 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+def with_authenticator(page: Page) -> None:
+    """Give a page something that keeps passkeys and says that its owner is there."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+
 class Screen:
     """One page, by what people read on it."""
 
@@ -42,6 +63,7 @@ class Screen:
         self.page: Page = context.new_page()
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+        self.page.add_init_script(CSP)
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
@@ -63,14 +85,8 @@ class Screen:
         """Axe finds nothing; a picture is kept if somebody wants to look."""
         if PICTURES:
             self.page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
-        self.page.evaluate(AXE.read_text())
-        found = self.page.evaluate("() => axe.run()")["violations"]
-        words = [
-            f"{each['id']}: {each['help']}: {node['html'][:200]} {node['failureSummary']}"
-            for each in found
-            for node in each["nodes"]
-        ]
-        assert not words, "\n".join([name, *words])
+        found = violations(self.page)
+        assert not found, "\n".join([name, *found])
 
     def calm(self) -> None:
         """The browser complained about nothing but what is expected."""

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import ssl
 import subprocess
 import threading
 import time
@@ -48,6 +49,7 @@ class Served:
 
     def __init__(self, data: Path, *options: str, plain: bool = True, config: Path | None = None) -> None:
         self.data, self.port, self.media_port = data, free_port(), free_port()
+        self.scheme = "http" if plain else "https"
         address = f"127.0.0.1:{self.port}"
         command = [OVERT, "serve", "--data", str(data), "--listen", address, "--json", *options]
         if config is None:
@@ -70,7 +72,7 @@ class Served:
 
     @property
     def address(self) -> str:
-        return f"http://localhost:{self.port}"
+        return f"{self.scheme}://localhost:{self.port}"
 
     def told(self, key: str) -> Any:
         """Wait until it has printed an object with this key; return the value."""
@@ -140,3 +142,11 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def status(url: str, context: ssl.SSLContext) -> int:
+    """Return the status with which an address is answered; 0 if it is not."""
+    try:
+        return httpx.get(url, verify=context, timeout=10).status_code
+    except httpx.HTTPError:
+        return 0

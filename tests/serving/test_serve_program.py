@@ -13,7 +13,7 @@ import httpx
 
 from overt.contract.socket_client import SocketClient
 from recorder_rig import OVERT
-from serve_rig import CONTROL, RECORDER, alive, eventually, make_site_key, serving
+from serve_rig import CONTROL, RECORDER, alive, eventually, make_site_key, serving, status
 
 
 def test_what_dies_is_started_again_and_nothing_else_is_disturbed(tmp_path: Path) -> None:
@@ -75,11 +75,3 @@ def test_a_database_that_does_not_answer_is_waited_for(tmp_path: Path) -> None:
             eventually(lambda: "is started again" in served.errors())
             assert alive(served.pid(RECORDER)), "recording goes on without it"
             assert served.stop() == 0
-
-
-def status(url: str, context: ssl.SSLContext) -> int:
-    """Return the status with which an address is answered; 0 if it is not."""
-    try:
-        return httpx.get(url, verify=context, timeout=10).status_code
-    except httpx.HTTPError:
-        return 0
