@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from playwright.sync_api import Page, sync_playwright
 
 from barcode import film
-from page_rig import archive, filmed, launch, make_site, may, shown, store
+from page_site import archive, filmed, launch, make_site, may, shown, store
 
 RATE = 12
 NAMES = [f"camera-{number}" for number in range(1, 5)]

@@ -16,7 +16,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from barcode import FRAMES, READ, clips
-from page_rig import NUMBERS, Cameras, ServedSite, filming, launch, may, served, shown
+from page_site import NUMBERS, Cameras, ServedSite, filming, launch, may, served, shown
 
 TILE = (
     "[...document.querySelector('overt-wall').renderRoot.querySelectorAll('overt-player')]"
@@ -77,13 +77,15 @@ def latency(watched: dict[str, Any], sent: dict[int, float]) -> list[float]:
     return found
 
 
-def open_page(browser: Browser, site: ServedSite, names: list[str]) -> tuple[Page, float, list[float]]:
+def open_page(
+    browser: Browser, site: ServedSite, names: list[str], lifetime_s: int = 900
+) -> tuple[Page, float, list[float]]:
     """Open the page; return it, its weight in kB, and how long after the page was asked for each tile had a picture."""
     page = browser.new_context(viewport={"width": 1920, "height": 1080}).new_page()
     weight: list[int] = []
     page.on("response", lambda answer: weight.append(len(answer.body())) if "/assets/" in answer.url else None)
     page.add_init_script(f"({FIRST})()")
-    link = site.link(may(*names, rights=("live",)))
+    link = site.link(may(*names, rights=("live",)), lifetime_s=lifetime_s)
     page.goto(link.url)
     asked = page.evaluate("performance.timeOrigin")
     page.wait_for_function("(count) => Object.keys(first).length >= count", arg=len(names), timeout=60_000)

@@ -26,7 +26,7 @@ from websockets.typing import Subprotocol
 from barcode import clips
 from overt.contract.grant import to_text
 from overt.recorder.media_plane.live_socket import PROTOCOL, TOKEN_PREFIX
-from page_rig import Cameras, Recorder, ServedSite, Site, filming, may, served, stored
+from page_site import Cameras, Recorder, ServedSite, Site, filming, may, served, stored
 
 A_GRANT = 100
 """Sockets of one grant; it may have 128."""
