@@ -72,6 +72,14 @@ def test_a_ledger_is_verified_and_what_is_wrong_is_said(ledger: LedgerSite, run:
     }
 
 
+def test_a_copy_without_bodies(ledger: LedgerSite, run: Run) -> None:
+    shutil.rmtree(ledger.directory / "bodies")
+    code, out, _ = run("ledger", "verify", ledger.directory)
+    assert (code, "300 findings" in out) == (7, True)
+    code, out, _ = run("ledger", "verify", ledger.directory, "--without-bodies")
+    assert (code, "300 of 300 leaves and 0 bodies verified" in out) == (0, True)
+
+
 def test_what_somebody_kept_tells_of_a_rewritten_ledger(ledger: LedgerSite, run: Run, folder: Path) -> None:
     state, kept, old = folder / "witness", folder / "kept.checkpoint", folder / "old"
     code, out, _ = run("witness", "init", "dpo.example/ana", "--state", state, "--json")

@@ -56,6 +56,9 @@ def verify_command(
         list[Path] | None,
         typer.Option("--tsa", metavar="FILE", help="Certificate of a time-stamping authority, PEM; may be repeated."),
     ] = None,
+    without_bodies: Annotated[
+        bool, typer.Option("--without-bodies", help="Leave the bodies out, as for a copy that was made without them.")
+    ] = False,
     proof: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Verify this proof instead of a ledger; needs --key alone.")
     ] = None,
@@ -100,7 +103,7 @@ def verify_command(
             report = verify(
                 source,
                 trust,
-                with_bodies=isinstance(source, DirectorySource),
+                with_bodies=isinstance(source, DirectorySource) and not without_bodies,
                 progress=lambda done, total: progress.update(task, completed=done, total=total),
             )
     output.show(_json(ledger, report), _shown(ledger, report))
