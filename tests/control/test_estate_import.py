@@ -292,6 +292,7 @@ def test_attack_cells_that_are_markup_stay_words(client: Client, site: Site) -> 
         assert "<script>alert" not in text_of(send(client, file_of(row)))
 
 
+@pytest.mark.timeout(600)
 def test_as_many_cameras_as_a_file_may_have(client: Client, site: Site, manager: Person) -> None:
     rows = [
         {
