@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import trustme
 
 from ledger_rig import LedgerSite, bodies_of, entries, entry, fabricated, forge, plain_leaves
 from overt.cli.main import main
+from overt.ledger.findings import FindingKind
 from overt.ledger.leaves import Entry
 from overt.ledger.note import NoteSigner
 from overt.ledger.reader import LedgerReader
@@ -292,3 +294,10 @@ def test_witnesses_are_made_once_and_named_well(run: Run, folder: Path) -> None:
     assert run("witness", "cosign", folder, "--state", folder / "nowhere")[0] == 4
     assert run("ledger", "verify", folder, "--key", "nonsense")[0] == 4
     assert run("ledger", "verify", folder, "--key", "a+b+c")[0] == 2
+
+
+def test_every_kind_of_finding_is_in_the_reference() -> None:
+    text = (Path(__file__).parents[2] / "docs/reference/command-line.md").read_text()
+    section = text.split("What is found, by its name", 1)[1].split("\n## ", 1)[0]
+    rows = "\n".join(line.split("|")[1] for line in section.splitlines() if line.startswith("|"))
+    assert {kind.value for kind in FindingKind} == set(re.findall(r"`([a-z-]+)`", rows))

@@ -125,4 +125,4 @@ class Life(RuleBasedStateMachine):
 @pytest.mark.timeout(300)
 def test_any_life_of_a_ledger(folder: Path) -> None:
     Life.folder = folder
-    run_state_machine_as_test(Life, settings=settings(max_examples=15, stateful_step_count=12, deadline=None))
+    run_state_machine_as_test(Life, settings=settings(max_examples=8, stateful_step_count=12, deadline=None))
