@@ -143,9 +143,9 @@ class Seen:
         if self.media:
             assert self.media[0].header["keyframe"]
         reached = 0
-        for each in self.media:
+        for place, each in enumerate(self.media):
             start = each.header.get("start_us", each.header.get("decode_us"))
-            assert start >= reached, "out of order"
+            assert start >= reached, f"number {place} ({each.header}) comes {reached - start} us out of order"
             reached = start + each.header.get("duration_us", 1)
 
 
