@@ -27,7 +27,7 @@ from ports import free_port
 from serve_rig import make_site_key, serving
 
 EMAIL, PASSWORD = "bench@northshire.example", "a password of the bench"
-PAGES = ("/sign-in", "/cameras", "/cameras?q=0421", "/sites", "/wall", "/review", "/health", "/people")
+PAGES = ("/sign-in", "/cameras", "/cameras?q=0421", "/sites", "/wall", "/review", "/health", "/people", "/purposes")
 
 
 def signed_in(browser: httpx.Client) -> None:

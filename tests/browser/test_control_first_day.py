@@ -86,6 +86,9 @@ def test_from_the_setup_link_to_looking_back(playwright: Playwright, tmp_path: P
         expect(tile).to_have_attribute("engine", "webcodecs", timeout=SLOW_MS)
         page.keyboard.press("r")
         page.wait_for_url(re.compile("/review"))
+        asked = page.get_by_role("dialog", name="For what purpose do you look back?")
+        asked.get_by_label("Incident number").fill("INC-1")
+        asked.get_by_role("button", name="Look back").click()
         looks_back(page)
         assert screen.complaints == [], "nothing that the policy forbids, nothing unencrypted"
         media = (f"https://localhost:{served.media_port}/", f"wss://localhost:{served.media_port}/")

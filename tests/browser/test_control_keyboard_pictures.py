@@ -86,7 +86,21 @@ def test_a_wall_is_set_up_saved_and_toured(wall: Wall, council: Council, keys: K
     keys.to("Tile 1", whole=False)
     keys.press_on("Look back 30 s", whole=False)
     page.wait_for_url("**/review?camera=*")
+    say_why(wall, keys)
     wall.until_look("tile.kind === 'picture'")
+
+
+def say_why(wall: Wall, keys: Keyboard) -> None:
+    """Answer for what purpose somebody looks back: the second of the register, with an authorisation to follow."""
+    asked = wall.page.get_by_role("dialog", name="For what purpose do you look back?")
+    expect(asked).to_be_visible()
+    keys.press("ArrowDown")
+    keys.fill("Incident number (if there is one)", "INC-3")
+    keys.to("One person or vehicle is to be followed for some time")
+    keys.press("Space")
+    keys.fill("Number of the authorisation (Regulation of Investigatory Powers Act)", "RIPA-12")
+    keys.press_on("Look back")
+    expect(asked).to_be_hidden()
 
 
 def save_layout(wall: Wall, keys: Keyboard, name: str) -> None:
@@ -113,6 +127,7 @@ def test_a_moment_is_found_and_saved(wall: Wall, council: Council, keys: Keyboar
     keys.to("Find a camera or site", back=True)
     keys.type("market sq")
     keys.press("Enter")
+    say_why(wall, keys)
     wall.until_look("tile.kind === 'picture'")
     # To another day and back; then play, pause, a frame on, and where the slider leads.
     keys.press_on("Day before")

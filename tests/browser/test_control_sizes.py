@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from browser_rig import CAMERAS, FOYER, MARKET, SMALL, STAIRS, STREET
 from page_rig import PICTURES
@@ -107,6 +107,9 @@ def test_the_review(sized: tuple[str, Wall], council: Council) -> None:
     name, wall = sized
     wait_for_footage(council)
     wall.page.goto(f"{council.room.origin}/review?camera={STAIRS}")
+    expect(wall.page.get_by_role("dialog")).to_be_visible()
+    good(wall, f"why-{name}")
+    wall.says_why()
     wall.until_look("tile.kind === 'picture'")
     for camera in (MARKET, STREET, FOYER):
         wall.page.evaluate("(camera) => document.querySelector('overt-review').add(camera)", camera)

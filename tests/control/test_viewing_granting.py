@@ -19,6 +19,7 @@ from overt.control.viewing.granting import (
     decide,
     permissions,
 )
+from overt.control.viewing.reasons import Stated
 from overt.errors import InvalidError
 
 TOWN, LIBRARY = 1, 2
@@ -28,6 +29,10 @@ KNOWN = {
     "market": Place("market", "Market Square", TOWN, "Town centre", 1, "Market Hall", "recording"),
     "foyer": Place("foyer", "Foyer", LIBRARY, "Libraries", 2, "Central Library", "recording"),
 }
+
+
+OPENABLE = frozenset({Action.REPLAY, Action.RECORDED, Action.EXPORT})
+WHY = Stated(1, "Prevention and detection of crime", "Public task", OPENABLE, "INC-7")
 
 
 def at(group: int, *actions: Action) -> Rights:
@@ -44,7 +49,7 @@ def test_live_without_replay_opens_nothing_of_the_past() -> None:
 
 def test_replay_reaches_back_as_far_as_the_ring() -> None:
     wish = Wish(live=("market",))
-    [permission] = permissions(decide(at(TOWN, Action.LIVE, Action.REPLAY), KNOWN, wish), wish, NOW)
+    [permission] = permissions(decide(at(TOWN, Action.LIVE, Action.REPLAY), KNOWN, wish, WHY), wish, NOW)
     assert (permission.rights, permission.from_ns) == (("live",), NOW - RING_NS)
 
 
@@ -57,7 +62,7 @@ def test_a_camera_of_another_group_is_refused_as_one_that_is_not_there() -> None
 
 
 def test_what_lacks_a_right_is_refused_by_name_of_the_right() -> None:
-    decision = decide(at(TOWN, Action.LIVE), KNOWN, Wish(recorded=("market",), from_ns=NOW - HOUR, to_ns=NOW))
+    decision = decide(at(TOWN, Action.LIVE), KNOWN, Wish(recorded=("market",), from_ns=NOW - HOUR, to_ns=NOW), WHY)
     [refusal] = decision.refusals
     assert "Look back at recorded footage" in refusal.words
     assert "Market Square" in refusal.words
@@ -65,7 +70,7 @@ def test_what_lacks_a_right_is_refused_by_name_of_the_right() -> None:
 
 def test_locked_footage_says_what_to_do() -> None:
     wish = Wish(live=("market",), recorded=("market",), from_ns=NOW - HOUR, to_ns=NOW)
-    decision = decide(at(TOWN, Action.LIVE, Action.REPLAY, Action.RECORDED), KNOWN, wish, locked=True)
+    decision = decide(at(TOWN, Action.LIVE, Action.REPLAY, Action.RECORDED), KNOWN, wish, WHY, locked=True)
     assert (decision.replay, decision.recorded) == (("market",), ())
     assert [each.words for each in decision.refusals] == [LOCKED]
 
@@ -73,7 +78,7 @@ def test_locked_footage_says_what_to_do() -> None:
 def test_export_is_granted_beside_recorded_alone() -> None:
     wish = Wish(recorded=("market", "foyer"), from_ns=NOW - HOUR, to_ns=NOW)
     rights = Rights(everywhere=frozenset({Action.RECORDED}), groups={Action.EXPORT: frozenset({LIBRARY})})
-    decision = decide(rights, KNOWN, wish)
+    decision = decide(rights, KNOWN, wish, WHY)
     assert decision.export == ("foyer",)
     by_camera = {each.cameras: each.rights for each in permissions(decision, wish, NOW)}
     assert by_camera == {("market",): ("recorded",), ("foyer",): ("recorded", "export")}
@@ -98,17 +103,22 @@ groups = st.dictionaries(st.sampled_from(Action), st.frozensets(st.sampled_from(
 keys = st.lists(st.sampled_from(["market", "foyer", "nowhere"]), unique=True).map(tuple)
 
 
-@given(actions, groups, keys, keys, st.booleans())
+@given(actions, groups, keys, keys, st.booleans(), st.none() | st.frozensets(st.sampled_from(sorted(OPENABLE))))
 def test_nothing_is_granted_without_its_right(
     everywhere: frozenset[Action],
     at_groups: dict[Action, frozenset[int]],
     live: tuple[str, ...],
     recorded: tuple[str, ...],
     locked: bool,
+    opens: frozenset[Action] | None,
 ) -> None:
     rights = Rights(everywhere, at_groups)
     wish = Wish(live, recorded, NOW - HOUR, NOW)
-    decision = decide(rights, KNOWN, wish, locked=locked)
+    why = None if opens is None else Stated(1, "A purpose", "Public task", opens)
+    decision = decide(rights, KNOWN, wish, why, locked=locked)
+    for action, shown in ((Action.REPLAY, decision.replay), (Action.RECORDED, decision.recorded)):
+        assert not shown or action in (opens or ())
+    assert not decision.export or Action.EXPORT in (opens or ())
     for key in (*decision.live, *decision.replay):
         assert rights.may(Action.LIVE, KNOWN[key].group)
     assert all(rights.may(Action.REPLAY, KNOWN[key].group) for key in decision.replay)

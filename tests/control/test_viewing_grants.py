@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import pytest
 from django.contrib.sessions.models import Session
 from django.db import OperationalError
 
+from acts_rig import Written, purpose, reason
 from control_rig import camera_at, person_with, signed_in, site_in
 from overt.clock import SECOND
+from overt.contract.instant import to_iso
 from overt.control.people.actions import Action
 from overt.control.people.models import Appointment, Person
 from overt.control.viewing import grants
 from overt.control.viewing.catalogue import Place
-from overt.control.viewing.granting import Wish
+from overt.control.viewing.granting import RING_NS, Wish
 from overt.control.viewing.grants import HEARD_S, LIFETIME_S, MAX_PER_SESSION, RENEW_S, Holder, Viewer
-from overt.control.viewing.models import Look
+from overt.control.viewing.models import Purpose
+from overt.control.viewing.reasons import Reason
 from overt.control.viewing.standing import standing
-from overt.errors import ConflictError, ForbiddenError, MissingError, UnavailableError
+from overt.errors import ConflictError, ForbiddenError, InvalidError, MissingError, UnavailableError
+from overt.ledger.ledger import Ledger
 from viewing_rig import DIGEST, FakeCustody, FakeMedia, HandClock, held_by, viewer, windows
 
 pytestmark = pytest.mark.django_db
@@ -37,10 +41,12 @@ class House:
     holder: Holder
     person: Person
     viewer: Viewer
+    reason: Reason
+    written: Written
 
     def recorded(self, *cameras: str, hours: float = 1) -> Wish:
         now = self.clock.now_ns
-        return Wish(recorded=cameras, from_ns=now - int(hours * HOUR), to_ns=now + HOUR)
+        return Wish((), cameras, now - int(hours * HOUR), now + HOUR, self.reason)
 
 
 @pytest.fixture(name="house")
@@ -51,7 +57,8 @@ def _house() -> House:
     media, custody, clock = FakeMedia(), FakeCustody(), HandClock()
     person = person_with(*ALL, group=site.group)
     session = signed_in(person).session.session_key
-    return House(media, custody, clock, held_by(media, custody, clock), person, viewer(person, session))
+    holder = held_by(media, custody, clock)
+    return House(media, custody, clock, holder, person, viewer(person, session), reason(), Written.from_now())
 
 
 def test_a_grant_is_given_to_the_media_plane_bound_to_the_secret(house: House) -> None:
@@ -153,25 +160,117 @@ def test_only_the_keys_of_the_hours_asked_for_are_released(house: House) -> None
     assert set(house.media.roots[given.id]) == {inside}
 
 
+# --- what is written down ---------------------------------------------------------------------------------------------
+
+
 def test_looking_back_is_written_down_before_anything_is_opened(house: House) -> None:
     house.media.away = True
+    wish = house.recorded("market")
     with pytest.raises(UnavailableError):
-        house.holder.give(house.viewer, DIGEST, house.recorded("market"))
-    [look] = Look.objects.all()
-    assert (look.person, look.kind, look.cameras) == (house.person, "opened", ["market"])
-    assert look.ended_at is not None
+        house.holder.give(house.viewer, DIGEST, wish)
+    [(_, look), (_, end)] = house.written.leaves("look.")
+    assert look["who"] == {"id": str(house.person.pk), "name": "Robin Field", "via": "page"}
+    assert (look["cameras"], look["reference"]) == (["market"], "INC-7")
+    assert look["purpose"] == {"name": "Prevention and detection of crime", "legal_basis": "Public task"}
+    assert look["footage"] == {"from": to_iso(wish.from_ns), "to": to_iso(wish.to_ns)}
+    assert end["why"] == "It could not be given."
     house.media.away = False
-    given = house.holder.give(house.viewer, DIGEST, house.recorded("market"))
-    look = Look.objects.get(grant=given.id)
-    assert look.ended_at is None
+    given = house.holder.give(house.viewer, DIGEST, wish)
+    assert house.written.leaves("look.")[-1][0] == "look.opened"
     house.holder.close(given.id, house.viewer.session)
-    look.refresh_from_db()
-    assert look.ended_at is not None
+    kind, end = house.written.leaves("look.")[-1]
+    assert (kind, end["grant"], end["cameras"], end["why"]) == (
+        "look.ended",
+        str(given.id),
+        ["market"],
+        "This page was closed.",
+    )
 
 
-def test_live_pictures_are_no_look_at_recorded_footage(house: House) -> None:
-    house.holder.give(house.viewer, DIGEST, LIVE)
-    assert not Look.objects.exists()
+def test_watching_live_is_written_down_once_for_each_camera_of_a_page(house: House) -> None:
+    given = house.holder.give(house.viewer, DIGEST, LIVE)
+    house.holder.change(given.id, house.viewer, LIVE)
+    for _ in range(4):
+        house.clock.pass_s(RENEW_S - 10)
+        house.holder.heard(given.id, house.viewer)
+        house.holder.look()
+    assert [(kind, body["cameras"]) for kind, body in house.written.leaves("look.")] == [("look.live", ["market"])]
+
+
+def test_without_a_purpose_nothing_that_is_past_is_shown(house: House) -> None:
+    wish = house.recorded("market")
+    with pytest.raises(ForbiddenError, match="Say for what purpose"):
+        house.holder.give(house.viewer, DIGEST, Wish((), wish.recorded, wish.from_ns, wish.to_ns))
+    given = house.holder.give(house.viewer, DIGEST, LIVE)
+    assert windows(house.media.given[given.id][-1]) == {("market", "live"): house.clock.now_ns}
+    assert [kind for kind, _ in house.written.leaves("look.")] == ["look.live"]
+
+
+def test_the_last_minutes_need_a_purpose_and_no_key(house: House) -> None:
+    house.custody.unlocked = False
+    given = house.holder.give(house.viewer, DIGEST, Wish(live=("market",), reason=house.reason))
+    assert windows(house.media.given[given.id][-1]) == {("market", "live"): house.clock.now_ns - RING_NS}
+    assert [kind for kind, _ in house.written.leaves("look.")] == ["look.live", "look.replayed"]
+
+
+def test_a_purpose_opens_what_the_register_says_of_it(house: House) -> None:
+    wish = house.recorded("market")
+    checking = purpose(name="Checking", needs_reference=False, opens=["replay"])
+    with pytest.raises(ForbiddenError, match="“Checking” does not open recorded footage"):
+        house.holder.give(house.viewer, DIGEST, replace(wish, reason=Reason(checking.pk)))
+    looking = purpose(name="Looking", needs_reference=False, opens=["recorded"])
+    given = house.holder.give(house.viewer, DIGEST, replace(wish, reason=Reason(looking.pk)))
+    assert given.decision.export == ()
+    with pytest.raises(ForbiddenError, match="Export footage"):
+        house.holder.take(given.id, house.viewer, ["market"], wish.from_ns, wish.from_ns + SECOND)
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("", "enter the incident number"),
+        ("  ", "enter the incident number"),
+        ("x" * 65, "at most 64"),
+        ("a\nb", "one line"),
+    ],
+)
+def test_a_reference_that_is_missing_or_none_is_refused(house: House, reference: str, words: str) -> None:
+    wish = replace(house.recorded("market"), reason=Reason(house.reason.purpose, reference))
+    with pytest.raises(InvalidError, match=words):
+        house.holder.give(house.viewer, DIGEST, wish)
+    assert house.written.leaves("look.opened") == []
+
+
+def test_a_purpose_that_is_not_in_use_opens_nothing(house: House) -> None:
+    Purpose.objects.update(in_use=False)
+    with pytest.raises(InvalidError, match="not in use"):
+        house.holder.give(house.viewer, DIGEST, house.recorded("market"))
+
+
+def test_another_purpose_is_another_look(house: House) -> None:
+    wish = house.recorded("market")
+    given = house.holder.give(house.viewer, DIGEST, wish)
+    house.holder.change(given.id, house.viewer, replace(wish, reason=None))
+    house.holder.change(given.id, house.viewer, replace(wish, reason=Reason(house.reason.purpose, "INC-8", "RIPA 3")))
+    looks = house.written.bodies("look.opened")
+    assert [each["reference"] for each in looks] == ["INC-7", "INC-8"]
+    assert [each["purpose"].get("authorisation") for each in looks] == [None, "RIPA 3"]
+
+
+def test_what_cannot_be_written_down_is_not_shown(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = house.holder.give(house.viewer, DIGEST, LIVE)
+
+    def full(*_: object, **__: object) -> None:
+        raise UnavailableError("the disk of the ledger is full")
+
+    monkeypatch.setattr(Ledger, "append", full)
+    for wish in (house.recorded("market"), LIVE):
+        with pytest.raises(UnavailableError, match="ledger is full"):
+            house.holder.give(house.viewer, DIGEST, wish)
+    assert list(house.media.given) == [held.id]
+    house.holder.look()
+    assert house.media.revoked[:2] == house.media.revoked, "what was given goes on"
+    assert held.id not in house.media.revoked
 
 
 def test_a_clip_needs_the_right_and_open_footage_and_is_written_down(house: House) -> None:
@@ -179,12 +278,14 @@ def test_a_clip_needs_the_right_and_open_footage_and_is_written_down(house: Hous
     given = house.holder.give(house.viewer, DIGEST, wish)
     begin = wish.from_ns
     house.holder.take(given.id, house.viewer, ["market"], begin, begin + SECOND)
-    assert Look.objects.filter(kind="clip", cameras=["market"]).count() == 1
+    [clip] = house.written.bodies("clip.taken")
+    assert (clip["cameras"], clip["reference"], clip["grant"]) == (["market"], "INC-7", str(given.id))
+    assert clip["footage"] == {"from": to_iso(begin), "to": to_iso(begin + SECOND)}
     with pytest.raises(ForbiddenError, match="Export footage"):
         house.holder.take(given.id, house.viewer, ["foyer"], begin, begin + SECOND)
     with pytest.raises(ForbiddenError, match="not open"):
         house.holder.take(given.id, house.viewer, ["market"], begin - HOUR, begin)
-    assert Look.objects.filter(kind="clip").count() == 1
+    assert len(house.written.bodies("clip.taken")) == 1
 
 
 # --- what ends it -----------------------------------------------------------------------------------------------------
@@ -227,7 +328,7 @@ def test_it_is_revoked_when(house: House, ends: Callable[[House], None]) -> None
 
 
 def test_less_is_given_when_one_right_of_several_is_taken(house: House) -> None:
-    given = house.holder.give(house.viewer, DIGEST, LIVE)
+    given = house.holder.give(house.viewer, DIGEST, Wish(live=("market",), reason=house.reason))
     role = house.person.appointments.get().role
     role.actions = [Action.LIVE.value]
     role.save()
@@ -240,7 +341,9 @@ def test_less_is_given_when_one_right_of_several_is_taken(house: House) -> None:
 
 def test_a_right_that_is_taken_ends_released_keys(house: House) -> None:
     wish = house.recorded("market")
-    given = house.holder.give(house.viewer, DIGEST, Wish(("market",), ("market",), wish.from_ns, wish.to_ns))
+    given = house.holder.give(
+        house.viewer, DIGEST, Wish(("market",), ("market",), wish.from_ns, wish.to_ns, house.reason)
+    )
     role = house.person.appointments.get().role
     role.actions = [Action.LIVE.value, Action.REPLAY.value]
     role.save()

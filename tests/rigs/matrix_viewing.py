@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from matrix import CHANGERS, FORM, LOOKERS_BACK, POST, WATCHERS, Row, World
 from overt.control.people.models import Person
-from overt.control.viewing.models import FloorPlan, Layout, Tour
+from overt.control.viewing.models import FloorPlan, Layout, Purpose, Tour
 
 EXPORTERS = LOOKERS_BACK
 PLAN_READERS = WATCHERS | LOOKERS_BACK | CHANGERS
@@ -34,6 +34,13 @@ def of_plan(world: World, caller: Person | None) -> dict[str, Any]:
     return {"plan": FloorPlan.objects.get_or_create(site=world.site, name="Ground floor", defaults=size)[0].pk}
 
 
+PURPOSE = {"name": "Safety", "legal_basis": "Public task", "opens": ["replay"]}
+
+
+def of_purpose(world: World, caller: Person | None) -> dict[str, Any]:
+    return {"purpose": Purpose.objects.create(**PURPOSE).pk}
+
+
 WISH = {"live": [], "secret_sha256": "A" * 43}
 """Of nothing: refused with 403 even to who might see something, so it asks nothing of a recorder."""
 ROWS = {
@@ -52,6 +59,9 @@ ROWS = {
     "viewing:footage-key": Row(CHANGERS, methods=FORM, local=True),
     "viewing:make-footage-key": Row(CHANGERS, methods=FORM, local=True),
     "viewing:lock": Row(CHANGERS, methods=POST, local=True),
+    "viewing:purposes": Row(),
+    "viewing:add-purpose": Row(CHANGERS, methods=FORM, local=True),
+    "viewing:purpose": Row(CHANGERS, of_purpose, FORM, local=True),
     "viewing:plans": Row(PLAN_READERS),
     "viewing:add-plan": Row(CHANGERS, of_site, FORM, local=True),
     "viewing:plan": Row(PLAN_READERS, of_plan, local=True),
@@ -64,6 +74,9 @@ ROWS = {
     "PUT /api/v1/viewing/grants/<grant>": Row(WATCHERS | LOOKERS_BACK, no_grant, body={"live": ["market"]}, gone=True),
     "POST /api/v1/viewing/grants/<grant>/heartbeat": Row(WATCHERS | LOOKERS_BACK, no_grant, gone=True),
     "DELETE /api/v1/viewing/grants/<grant>": Row(WATCHERS | LOOKERS_BACK, no_grant),
+    "GET /api/v1/viewing/purposes": Row(),
+    "POST /api/v1/viewing/purposes": Row(CHANGERS, body=PURPOSE, local=True),
+    "PUT /api/v1/viewing/purposes/<purpose>": Row(CHANGERS, of_purpose, body={**PURPOSE, "version": 0}, local=True),
     "GET /api/v1/viewing/layouts": Row(WATCHERS),
     "POST /api/v1/viewing/layouts": Row(WATCHERS, body={"name": "Mine", "tiles": 1, "cells": []}),
     "DELETE /api/v1/viewing/layouts/<layout>": Row(WATCHERS, own_layout),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import traceback
 
 import django
 import uvicorn
@@ -38,8 +39,12 @@ def main() -> None:
     names: dict[str, object] = {}
     for line in sys.stdin:
         names["answer"] = None
-        exec(json.loads(line), names)
-        say(names["answer"])
+        try:
+            exec(json.loads(line), names)
+        except Exception:  # noqa: BLE001 - whatever it was, the test has to hear of it
+            say({"failed": traceback.format_exc()})
+        else:
+            say(names["answer"])
     holding.stop()
     server.should_exit = True
     thread.join()

@@ -40,6 +40,9 @@ from overt.control.estate.models import Camera, Site
 from overt.control.people.actions import STARTING_ROLES, Action
 from overt.control.people.models import Appointment, Person, Role, SiteGroup
 from overt.control.people import signals
+from overt.control.viewing.purposes import make_starting_purposes
+
+make_starting_purposes()
 
 def person(email, name, role, group=None):
     made, _ = Role.objects.get_or_create(name=role, defaults={"actions": [each.value for each in STARTING_ROLES[role]]})
@@ -121,7 +124,9 @@ class Room:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(given + code) + "\n")
         self.process.stdin.flush()
-        return self._line()
+        answer = self._line()
+        assert not (isinstance(answer, dict) and "failed" in answer), answer["failed"]
+        return answer
 
     def signed_in(self, context: BrowserContext, email: str) -> str:
         """Sign somebody in, in a browser; return the key of the session."""
@@ -218,6 +223,12 @@ class Wall(Screen):
 
     def signed_in(self, council: Council, email: str) -> str:
         return council.room.signed_in(self.page.context, email)
+
+    def says_why(self, reference: str = "INC-2047") -> None:
+        """Answer for what purpose somebody looks back."""
+        asked = self.page.get_by_role("dialog", name="For what purpose do you look back?")
+        asked.get_by_label("Incident number").fill(reference)
+        asked.get_by_role("button", name="Look back").click()
 
     def wall(self, council: Council, query: str = "") -> None:
         self.page.goto(f"{council.room.origin}/wall{query}")

@@ -22,6 +22,7 @@ from overt.control.people.models import Appointment, Person, Role
 from overt.control.project.backup import make_backup, restore_backup
 from overt.control.secrets import grant_key, session_key
 from overt.errors import ConflictError, CorruptError, ForbiddenError, InvalidError, MissingError
+from overt.ledger.reader import LedgerReader
 from overt.sealing.age import open_bytes, seal_bytes
 from serve_rig import make_site_key
 
@@ -102,6 +103,13 @@ def tables_of(settings: ControlSettings) -> dict[str, list[tuple[Any, ...]]]:
         return {name: sorted(database.execute(f'SELECT * FROM "{name}"'), key=repr) for name in ours}
 
 
+def ledger_of(settings: ControlSettings) -> list[tuple[str, dict[str, Any] | None]]:
+    """Return what the ledger of a data directory says."""
+    ledger = LedgerReader(settings.ledger)
+    bodies = ((leaf.kind, ledger.body(leaf.index)) for leaf in ledger.leaves())
+    return [(kind, body and body.value()) for kind, body in bodies]
+
+
 def with_changed(file: Path, target: Path, change: Any) -> Path:
     """Write a backup whose archive was changed by somebody who knows the passphrase."""
     changed = io.BytesIO()
@@ -133,6 +141,10 @@ def test_everything_but_footage_comes_back(tmp_path: Path) -> None:
     assert not (other.data / "footage").exists()
     assert tables_of(other) == tables_of(council)
     assert tables_of(other)["estate_device"], "a camera's device is among the rows"
+    kept, back = ledger_of(council), ledger_of(other)
+    assert kept[-1][0] != "system.restored"
+    assert back[:-1] == kept
+    assert back[-1][0] == "system.restored"
     kinds = {row["model"] for row in rows_of(file)}
     assert not any(kind.startswith(("sessions.", "usersessions.")) for kind in kinds)
     with archive_of(file) as tar:

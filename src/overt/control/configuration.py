@@ -135,6 +135,11 @@ class ControlSettings(BaseModel):
         return self.data / "secrets"
 
     @property
+    def ledger(self) -> Path:
+        """Directory of the control room's ledger."""
+        return self.data / "ledger"
+
+    @property
     def recipients(self) -> Path:
         """The site's public keys: nothing is recorded before the file is there."""
         return self.data / "recipients.json"

@@ -1,7 +1,7 @@
 """The control room's own keys: files in `DATA/secrets`, made at its first start, readable by its user alone.
 
 They open no footage. `session.key` signs cookies and links, `credentials.key` encrypts the passwords of cameras in the
-database, `grant.key` signs grants.
+database, `grant.key` signs grants, `ledger.key` signs the ledger.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from overt.errors import ConflictError, CorruptError
+from overt.errors import ConflictError, CorruptError, InvalidError
+from overt.ledger.note import NoteSigner
 from overt.new_file import read_small, write_new
 
 SESSION_KEY: Final = "session.key"
 CREDENTIALS_KEY: Final = "credentials.key"
 GRANT_KEY: Final = "grant.key"
+LEDGER_KEY: Final = "ledger.key"
 MAX_FILE: Final = 4096
 
 
@@ -60,6 +62,20 @@ def grant_key(directory: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise CorruptError(f"{path} is a key of another kind: restore it from a backup")
     return key
+
+
+def ledger_signer(directory: Path, name: str) -> NoteSigner:
+    """Return the key that signs the ledger; made now, it is called `name` with random letters.
+
+    Raises:
+        CorruptError: the file holds something else. And as `_kept`.
+    """
+    path = directory / LEDGER_KEY
+    try:
+        text = _kept(path, lambda: NoteSigner.generate(f"{name}/{secrets.token_hex(8)}").encode().encode())
+        return NoteSigner.parse(text.decode().strip())
+    except (InvalidError, UnicodeDecodeError) as error:
+        raise CorruptError(f"{path} is no key of a ledger: restore it from a backup") from error
 
 
 def grant_public_key(directory: Path) -> bytes:

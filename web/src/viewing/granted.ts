@@ -3,7 +3,7 @@
 // page but for the recorder, kept in force by saying that the page is there, given back when it closes.
 
 import { RequestError, newSecret, type Credentials, type CredentialSource } from "../session.ts";
-import type { Room } from "./room.ts";
+import type { Room, Why } from "./room.ts";
 
 /** How often the control room is told that the page is there. It takes one for closed after a minute. */
 const HEARTBEAT_MS = 15_000;
@@ -11,6 +11,8 @@ const HEARTBEAT_MS = 15_000;
 export interface Wanted {
   readonly live: readonly string[];
   readonly recorded?: { readonly cameras: readonly string[]; readonly from_us: number; readonly to_us: number };
+  /** For what purpose; needed for what is past, and kept with the grant. */
+  readonly why?: Why;
 }
 
 export interface Refused {

@@ -12,9 +12,10 @@ import { keys, pageStorage } from "../keys.ts";
 import type { ClipRequest, OvertReview } from "../review.ts";
 import "../review.ts";
 import "./camera-tree.ts";
+import "./reason.ts";
 import type { OvertCameraTree } from "./camera-tree.ts";
 import type { Wanted } from "./granted.ts";
-import type { Catalogue } from "./room.ts";
+import type { Catalogue, Why } from "./room.ts";
 import { RoomPage } from "./room-page.ts";
 
 const TREE_STORED = "overt-review-tree";
@@ -27,12 +28,15 @@ export class OvertReviewPage extends RoomPage {
     tree: { state: true },
     chosen: { state: true },
     saving: { state: true },
+    why: { state: true },
   };
 
   declare tree: boolean;
   declare chosen: ReadonlySet<string>;
   /** What is being fetched, or what became of it. */
   declare saving: string;
+  /** For what purpose somebody looks back; nothing is asked for without it. */
+  declare why: Why | undefined;
   #first: { camera: string; at_us: number } | undefined;
   readonly #storage = pageStorage();
 
@@ -65,16 +69,38 @@ export class OvertReviewPage extends RoomPage {
     if (!catalogue.cameras.some((each) => each.key === camera)) return;
     const at = Number(query.get("at"));
     const at_us = Number.isSafeInteger(at) && at > 0 ? at : Date.now() * 1000 - BEFORE_NOW_US;
+    void this.updateComplete.then(() => this.#begin(camera, at_us));
+  }
+
+  /** Asks why, then shows the first camera; with it the session begins. */
+  async #begin(camera: string, at_us: number): Promise<void> {
+    if (this.why === undefined && !(await this.#askWhy())) return;
     this.#first = { camera, at_us };
-    void this.want(this.#wish([camera], Day.containing(at_us, catalogue.time_zone)));
+    this.chosen = new Set([camera]);
+    await this.want(this.#wish([camera], Day.containing(at_us, this.catalogue?.time_zone ?? "UTC")));
+  }
+
+  /** Whether it was said for what purpose. */
+  async #askWhy(): Promise<boolean> {
+    const why = await this.querySelector("overt-reason")?.ask();
+    if (why !== undefined) this.why = why;
+    return why !== undefined;
+  }
+
+  /** Another purpose for what is shown from now on. */
+  async #changeWhy(): Promise<void> {
+    if (!(await this.#askWhy())) return;
+    const review = this.#review;
+    if (review?.day !== undefined) await this.want(this.#wish([...this.chosen], review.day));
   }
 
   /** What is asked for to look back at a day of some cameras: what is recorded, and of the last minutes what is in memory. */
   #wish(cameras: readonly string[], day: Day): Wanted {
     const recorded = cameras.filter((each) => this.camera(each)?.recorded === true);
     const live = cameras.filter((each) => this.camera(each)?.replay === true && this.camera(each)?.live === true);
-    if (recorded.length === 0) return { live };
-    return { live, recorded: { cameras: recorded, from_us: day.startUs, to_us: day.endUs } };
+    const why = this.why === undefined ? {} : { why: this.why };
+    if (recorded.length === 0) return { live, ...why };
+    return { live, recorded: { cameras: recorded, from_us: day.startUs, to_us: day.endUs }, ...why };
   }
 
   readonly #opener = async (cameras: readonly string[], day: Day): Promise<ReadonlyMap<string, string>> => {
@@ -90,10 +116,7 @@ export class OvertReviewPage extends RoomPage {
 
   #add(camera: string): void {
     if (this._session === undefined) {
-      // The first camera: with it the session begins.
-      this.#first = { camera, at_us: Date.now() * 1000 - BEFORE_NOW_US };
-      void this.want(this.#wish([camera], Day.containing(this.#first.at_us, this.catalogue?.time_zone ?? "UTC")));
-      this.chosen = new Set([camera]);
+      void this.#begin(camera, Date.now() * 1000 - BEFORE_NOW_US);
       return;
     }
     this.#review?.add(camera);
@@ -162,6 +185,14 @@ export class OvertReviewPage extends RoomPage {
     announce(words, "clip");
   }
 
+  #purpose(catalogue: Catalogue) {
+    const why = this.why;
+    if (why === undefined) return nothing;
+    const name = catalogue.purposes.find((each) => each.id === why.purpose)?.name ?? "";
+    return html`<button type="button" @click=${() => void this.#changeWhy()}>
+      Purpose: ${name}${why.reference === "" ? "" : ` (${why.reference})`}. Change</button>`;
+  }
+
   // --- what is shown -------------------------------------------------------------------------------------------------------
 
   protected override render() {
@@ -183,10 +214,12 @@ export class OvertReviewPage extends RoomPage {
           <h1 class="hidden">Look back</h1>
           <div class="tools review-tools">
             <button type="button" aria-pressed=${this.tree} @click=${() => this.#showTree(!this.tree)}>Cameras</button>
+            ${this.#purpose(catalogue)}
             <span class="spacer"></span>
             <time class="clock">${this._clock}</time>
             <button type="button" @click=${() => this.help()}>Keys and help</button>
           </div>
+          <overt-reason .purposes=${catalogue.purposes} .last=${this.why ?? catalogue.why ?? undefined}></overt-reason>
           ${session?.info === undefined
             ? html`<div class="start">
                 <p>Choose a camera to look back at: with the tree, or by its name.</p>

@@ -38,6 +38,25 @@ export interface Tour {
   readonly owner: string;
 }
 
+/** For what people may look back. */
+export interface Purpose {
+  readonly id: number;
+  readonly name: string;
+  readonly needs_reference: boolean;
+  /** What the reference is, such as "Incident number". */
+  readonly reference_name: string;
+  /** Of "replay", "recorded", "export". */
+  readonly opens: readonly string[];
+}
+
+/** Why somebody looks back. */
+export interface Why {
+  readonly purpose: number;
+  readonly reference: string;
+  /** Number of the authorisation to follow one person or vehicle; empty: nobody is followed. */
+  readonly authorisation: string;
+}
+
 export interface Catalogue {
   readonly cameras: readonly Camera[];
   readonly layouts: readonly Layout[];
@@ -48,6 +67,10 @@ export interface Catalogue {
   readonly person: string;
   /** Whether recorded footage can be opened. */
   readonly unlocked: boolean;
+  /** For which this person may look back. */
+  readonly purposes: readonly Purpose[];
+  /** What they said last since they signed in. */
+  readonly why: Why | null;
 }
 
 type Row = [key: string, name: string, site: string, group: string, state: string, rights: string];

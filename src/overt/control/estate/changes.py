@@ -14,6 +14,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from overt.control.acts.kinds import Kind
+from overt.control.acts.recording import changes_of, record
 from overt.control.estate import equipment, revisions
 from overt.control.estate.equipment import DeviceInput
 from overt.control.estate.history import ChangedMeanwhileError, compared, note, since, values_of
@@ -64,10 +66,14 @@ def save_site(site: Site, version: int, new_group: str = "") -> Site:
     with transaction.atomic():
         if new_group:
             site.group = SiteGroup.objects.create(name=new_group)
+            record(Kind.GROUP_CHANGED, changes=changes_of({}, {"name": new_group}))
         site.full_clean()
         if site.pk is None:
             site.save()
+            _record_site({}, site)
             return site
+        stored = Site.objects.select_related("group").filter(pk=site.pk).first()
+        before = _site_values(stored) if stored is not None else {}
         values = {"name": site.name, "address": site.address, "group": site.group, "version": version + 1}
         if not Site.objects.filter(pk=site.pk, version=version).update(**values):
             now = Site.objects.select_related("group").filter(pk=site.pk).first()
@@ -75,7 +81,17 @@ def save_site(site: Site, version: int, new_group: str = "") -> Site:
             msg = f"Somebody else changed this site meanwhile. {what}Save again to put yours in its place."
             raise ConflictError(msg)
         site.version = version + 1
+        _record_site(before, site)
     return site
+
+
+def _site_values(site: Site) -> dict[str, object]:
+    return {"name": site.name, "address": site.address, "group": site.group.name}
+
+
+def _record_site(before: Mapping[str, object], site: Site) -> None:
+    if changes := changes_of(before, _site_values(site)):
+        record(Kind.SITE_CHANGED, changes=changes, more={"site": {"id": str(site.pk), "name": site.name}})
 
 
 @transaction.atomic
@@ -88,7 +104,8 @@ def add_camera(values: Mapping[str, Any], by: Person | None, key: str = "") -> C
     camera = Camera(**values, key=key or free_key(str(values["name"])))
     camera.full_clean()
     camera.save()
-    note(camera, by, "Added", compared(values_of(Camera(site=camera.site)) | {"site": None}, values_of(camera)))
+    was = values_of(Camera(site=camera.site)) | {"site": None}
+    note(camera, by, "Added", compared(was, values_of(camera)), Kind.CAMERA_ADDED)
     return camera
 
 
@@ -174,7 +191,7 @@ def _put(row: Camera, state: Camera.State, by: Person | None, did: str) -> Camer
     matters = Camera.State.RECORDING in (row.state, state)
     row.state = state
     row.save(update_fields=["state"])
-    note(row, by, did)
+    note(row, by, did, kind=Kind.CAMERA_STATE)
     if matters:
         revisions.changed(row.recorder)
     return row

@@ -12,6 +12,7 @@ from django.utils import timezone
 from pydantic import SecretStr
 
 from overt.contract.assignment import MASK, shown_url
+from overt.control.acts.kinds import Kind
 from overt.control.estate import revisions
 from overt.control.estate.addresses import Lookup, Network, checked_host, checked_url, host_of, look_up
 from overt.control.estate.credentials import revealed, sealed
@@ -232,7 +233,7 @@ def set_device(
         )
         told = device.password is not None if new_password is None else new_password
         words = ", with a password" if told and password.get_secret_value() else ""
-        note(camera, by, f"{did}{words}", moved)
+        note(camera, by, f"{did}{words}", moved, Kind.DEVICE_CHANGED)
         if camera.state == Camera.State.RECORDING:
             revisions.changed(camera.recorder)
     return present

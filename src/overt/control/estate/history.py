@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from django.utils import timezone
 
+from overt.control.acts.kinds import Kind
+from overt.control.acts.recording import Change, record
 from overt.control.estate.models import Camera, CameraChange, Site
 from overt.control.people.models import Person
 from overt.errors import ConflictError
@@ -113,8 +115,21 @@ def differences_of(change: CameraChange) -> list[Difference]:
     return [Difference(**row) for row in change.fields]
 
 
-def note(camera: Camera, person: Person | None, did: str, differences: Iterable[Difference] = ()) -> None:
-    """Raise the camera's version and write down what was done; within the transaction that does it."""
+def note(
+    camera: Camera,
+    person: Person | None,
+    did: str,
+    differences: Iterable[Difference] = (),
+    kind: Kind = Kind.CAMERA_CHANGED,
+) -> None:
+    """Raise the camera's version and write down what was done, in the register and in the ledger.
+
+    To be called within the transaction that does it, as its last step.
+
+    Raises:
+        UnavailableError, CorruptError: as `acts.recording.record`; nothing is to be changed then.
+    """
+    differences = list(differences)
     camera.version += 1
     camera.save(update_fields=["version"])
     CameraChange.objects.create(
@@ -125,6 +140,8 @@ def note(camera: Camera, person: Person | None, did: str, differences: Iterable[
         did=did,
         fields=[each.to_row() for each in differences],
     )
+    changes = [Change(each.field, each.words_before, each.words_after) for each in differences]
+    record(kind, cameras=[camera.key], changes=changes, more={"did": did, "name": camera.name})
 
 
 def since(camera: Camera, version: int) -> list[CameraChange]:

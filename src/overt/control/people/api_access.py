@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja.operation import Operation
 from ninja.security import APIKeyCookie, HttpBearer
 
+from overt.control.acts.actor import Actor, Via, found_to_be
 from overt.control.people.actions import Action
 from overt.control.people.gate import Admission, Asked, admission_of
 from overt.control.people.models import Person
@@ -51,6 +52,7 @@ class TokenAccess(HttpBearer):
             )
         known = {each.value: each for each in Action}
         scopes = [known[name] for name in found.scopes if name in known]
+        found_to_be(Actor(found.person.pk, found.person.name, Via.TOKEN))
         return _let_in(request, found.person, rights_of(found.person).only(scopes))
 
 

@@ -15,5 +15,5 @@ class PeopleConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect what listens to signals; it needs the tables, which are there only now."""
-        for module in ("sessions", "second_factor"):
+        for module in ("sessions", "second_factor", "sign_in_acts"):
             import_module(f"{self.name}.{module}")

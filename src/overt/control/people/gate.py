@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from overt.control.acts.actor import NOBODY, Actor, acting
 from overt.control.failures import failure
 from overt.control.people.actions import Action
 from overt.control.people.rights import NONE, Rights, rights_of
@@ -91,8 +92,10 @@ class GateMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer a request."""
-        return self._get_response(request)
+        """Answer a request; what is done in it is written down as its person's."""
+        person = request.user
+        with acting(Actor(person.pk, person.name) if person.is_authenticated else NOBODY):
+            return self._get_response(request)
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., HttpResponse], _arguments: Any, _named: Any

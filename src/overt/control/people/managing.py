@@ -17,7 +17,9 @@ from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.db.models import QuerySet
 
-from overt.control.people import sessions
+from overt.control.acts.kinds import Kind
+from overt.control.acts.recording import changes_of
+from overt.control.people import sessions, writing_down
 from overt.control.people.actions import Action
 from overt.control.people.links import Link, invitation
 from overt.control.people.managing_rules import Appointed, manages_everywhere, may_change, may_give, may_see
@@ -91,7 +93,10 @@ def add_person(
             raise ForbiddenError(NOT_GIVEN)
         person = Person.objects.create_user(email, name, None, employer=employer, expires_at=expires_at)
         Appointment.objects.create(person=person, role=role, group=group)
-        return person, invitation(person)
+        link = invitation(person)
+        writing_down.about(Kind.PERSON_ADDED, person, changes_of({}, _values(person)), email=person.email)
+        writing_down.role_at(Kind.ROLE_GIVEN, person, role, group)
+        return person, link
 
 
 def change_person(
@@ -105,10 +110,13 @@ def change_person(
     """
     with somebody_left():
         person = _changed(manager, person_id)
+        before = _values(person)
         person.name, person.employer, person.expires_at = name, employer, expires_at
         person.full_clean(exclude=["password"])
         save(person, version, "name", "employer", "expires_at")
         _tell([person.pk])
+        if changes := changes_of(before, _values(person)):
+            writing_down.about(Kind.PERSON_CHANGED, person, changes)
         if not person.may_sign_in:
             transaction.on_commit(lambda: sessions.end_all(person))
     return person
@@ -126,8 +134,10 @@ def appoint(manager: Rights, person_id: UUID, role_id: int, group_id: int | None
             raise ForbiddenError(NOT_GIVEN)
         if not person.is_active:
             raise ConflictError(f"{person.name} was removed: restore the account first.")
-        made, _ = Appointment.objects.get_or_create(person=person, role=role, group=group)
+        made, new = Appointment.objects.get_or_create(person=person, role=role, group=group)
         _tell([person.pk])
+        if new:
+            writing_down.role_at(Kind.ROLE_GIVEN, person, role, group)
     return made
 
 
@@ -140,13 +150,14 @@ def withdraw(manager: Rights, person_id: UUID, appointment_id: int) -> Person:
     """
     with somebody_left():
         person = person_of(manager, person_id)
-        found = person.appointments.select_related("role").filter(pk=appointment_id).first()
+        found = person.appointments.select_related("role", "group").filter(pk=appointment_id).first()
         if found is None:
             raise MissingError(f"{person.name} does not have this role any more.")
         if not may_give(manager, found.role.actions, found.group_id):
             raise ForbiddenError("You may not take this role away: you could not give it either.")
         found.delete()
         _tell([person.pk])
+        writing_down.role_at(Kind.ROLE_TAKEN, person, found.role, found.group)
     return person
 
 
@@ -168,6 +179,7 @@ def remove_person(manager: Rights, person_id: UUID) -> Person:
         _forget_proofs(person)
         _tell([person.pk])
         transaction.on_commit(lambda: sessions.end_all(person))
+        writing_down.about(Kind.PERSON_REMOVED, person)
     return person
 
 
@@ -181,7 +193,9 @@ def restore_person(manager: Rights, person_id: UUID) -> Link:
         person = _changed(manager, person_id)
         person.is_active = True
         save(person, person.version, "is_active")
-        return invitation(person)
+        link = invitation(person)
+        writing_down.about(Kind.PERSON_RESTORED, person)
+        return link
 
 
 def invite_again(manager: Rights, person_id: UUID) -> Link:
@@ -195,7 +209,9 @@ def invite_again(manager: Rights, person_id: UUID) -> Link:
         person = _changed(manager, person_id)
         if not person.may_sign_in:
             raise ConflictError(f"The account of {person.name} does not work: change its end, or restore it, first.")
-        return invitation(person)
+        link = invitation(person)
+        writing_down.about(Kind.PERSON_INVITED, person)
+        return link
 
 
 def forget_second_factor(manager: Rights, person_id: UUID) -> Person:
@@ -208,6 +224,7 @@ def forget_second_factor(manager: Rights, person_id: UUID) -> Person:
         person = _changed(manager, person_id)
         _forget_proofs(person)
         transaction.on_commit(lambda: sessions.end_all(person))
+        writing_down.about(Kind.PROOFS_CHANGED, person, what="All were forgotten.")
     return person
 
 
@@ -232,6 +249,12 @@ def somebody_left() -> Iterator[None]:
 def tell_holders(role: Role) -> None:
     """Say, after the transaction, that the rights of everybody who has a role changed."""
     _tell(list(role.appointments.values_list("person_id", flat=True).distinct()))
+
+
+def _values(person: Person) -> dict[str, object]:
+    """Return what is changed on the form of somebody, as it is written down."""
+    end = person.expires_at.isoformat(timespec="seconds") if person.expires_at else ""
+    return {"name": person.name, "employer": str(person.employer), "expires_at": end}
 
 
 def _keepers() -> list[UUID]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
+from overt.control.acts.recording import changes_of
+from overt.control.people import writing_down
 from overt.control.people.actions import Action
 from overt.control.people.managing import somebody_left, tell_holders
 from overt.control.people.models import Role, SiteGroup
@@ -33,9 +35,11 @@ def add_role(manager: Rights, name: str, actions: Iterable[str]) -> Role:
         ForbiddenError: the manager does not manage people everywhere. Django's ValidationError names fields.
     """
     require(manager, Action.MANAGE_PEOPLE)
-    role = Role(name=name, actions=in_order(actions))
-    role.full_clean()
-    role.save()
+    with transaction.atomic():
+        role = Role(name=name, actions=in_order(actions))
+        role.full_clean()
+        role.save()
+        writing_down.role_changed(role, changes_of({}, _values(role)))
     return role
 
 
@@ -49,10 +53,12 @@ def change_role(manager: Rights, role_id: int, version: int, name: str, actions:
     require(manager, Action.MANAGE_PEOPLE)
     with somebody_left():
         role = role_of(role_id)
+        before = _values(role)
         role.name, role.actions = name, in_order(actions)
         role.full_clean()
         save(role, version, "name", "actions")
         tell_holders(role)
+        writing_down.role_changed(role, changes_of(before, _values(role)))
     return role
 
 
@@ -70,6 +76,7 @@ def delete_role(manager: Rights, role_id: int) -> None:
         if count:
             raise ConflictError(f"{count} people have the role “{role.name}”. Take it from them first.")
         role.delete()
+        writing_down.role_changed(role, changes_of(_values(role), {"name": None, "actions": None}))
 
 
 def group_of(group_id: int) -> SiteGroup:
@@ -91,9 +98,11 @@ def add_group(manager: Rights, name: str) -> SiteGroup:
         ForbiddenError: the manager does not manage people everywhere. Django's ValidationError names fields.
     """
     require(manager, Action.MANAGE_PEOPLE)
-    group = SiteGroup(name=name)
-    group.full_clean()
-    group.save()
+    with transaction.atomic():
+        group = SiteGroup(name=name)
+        group.full_clean()
+        group.save()
+        writing_down.group_changed(group, "", name)
     return group
 
 
@@ -107,9 +116,11 @@ def rename_group(manager: Rights, group_id: int, version: int, name: str) -> Sit
     require(manager, Action.MANAGE_PEOPLE)
     with transaction.atomic():
         group = group_of(group_id)
-        group.name = name
+        before, group.name = group.name, name
         group.full_clean()
         save(group, version, "name")
+        if before != name:
+            writing_down.group_changed(group, before, name)
     return group
 
 
@@ -130,6 +141,7 @@ def delete_group(manager: Rights, group_id: int) -> None:
                 "Move the sites and take the roles away first."
             )
         group.delete()
+        writing_down.group_changed(group, group.name, "")
 
 
 def in_order(actions: Iterable[str]) -> list[str]:
@@ -137,3 +149,7 @@ def in_order(actions: Iterable[str]) -> list[str]:
     given = set(actions)
     known = [each.value for each in Action]
     return [each for each in known if each in given] + sorted(given.difference(known))
+
+
+def _values(role: Role) -> dict[str, object]:
+    return {"name": role.name, "actions": [*role.actions]}

@@ -9,6 +9,9 @@ from typing import Final
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from overt.control.acts.actor import Actor, Via, acting
+from overt.control.acts.kinds import Kind
+from overt.control.people import writing_down
 from overt.control.people.actions import STARTING_ROLES
 from overt.control.people.links import opened, use
 from overt.control.people.models import Appointment, OneTimeLink, Person, Role, SiteGroup
@@ -52,6 +55,8 @@ def make_person(
         if role is None:
             raise InvalidError(f"There is no role “{wanted}”.")
         Appointment.objects.create(person=person, role=role, group=group)
+        writing_down.role_at(Kind.ROLE_GIVEN, person, role, group)
+    writing_down.about(Kind.PERSON_ADDED, person, email=person.email)
     return person
 
 
@@ -65,7 +70,8 @@ def make_first_account(token: str, email: str, name: str, password: str) -> Pers
     """
     link = opened(OneTimeLink.Purpose.SETUP, token)
     make_starting_roles()
-    person = make_person(email, name, password, FIRST_ROLES)
+    with acting(Actor(None, "Whoever has the link of the first start", Via.PAGE)):
+        person = make_person(email, name, password, FIRST_ROLES)
     use(link)
     return person
 
@@ -85,4 +91,6 @@ def choose_password(token: str, password: str) -> Person:
     person.save(update_fields=["password"])
     use(link)
     transaction.on_commit(lambda: end_all(person))
+    with acting(Actor(person.pk, person.name)):
+        writing_down.about(Kind.PROOFS_CHANGED, person, what="A password was chosen with a link.")
     return person

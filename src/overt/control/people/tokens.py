@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.db import transaction
 from django.utils import timezone
 
+from overt.control.acts.kinds import Kind
+from overt.control.people import writing_down
 from overt.control.people.actions import Action
 from overt.control.people.links import digest_of
 from overt.control.people.models import ApiToken, Person
@@ -36,9 +39,12 @@ def make_token(person: Person, name: str, scopes: Iterable[str], expires_at: dat
     if not now < expires_at <= now + LONGEST:
         raise InvalidError("A token ends within a year: choose a day from tomorrow on, at most a year away.")
     text = PREFIX + secrets.token_urlsafe(32)
-    token = ApiToken(person=person, name=name, scopes=wanted, expires_at=expires_at, digest=digest_of(text))
-    token.full_clean()
-    token.save()
+    with transaction.atomic():
+        token = ApiToken(person=person, name=name, scopes=wanted, expires_at=expires_at, digest=digest_of(text))
+        token.full_clean()
+        token.save()
+        ends = expires_at.isoformat(timespec="seconds")
+        writing_down.about(Kind.TOKEN_MADE, person, token=name, scopes=", ".join(wanted), ends=ends)
     return token, text
 
 
@@ -59,6 +65,9 @@ def end_token(person: Person, token_id: int) -> None:
     Raises:
         MissingError: they have none of this id.
     """
-    deleted, _ = person.tokens.filter(pk=token_id).delete()
-    if not deleted:
-        raise MissingError("You have no such token any more.")
+    with transaction.atomic():
+        found = person.tokens.filter(pk=token_id).first()
+        if found is None:
+            raise MissingError("You have no such token any more.")
+        found.delete()
+        writing_down.about(Kind.TOKEN_ENDED, person, token=found.name)

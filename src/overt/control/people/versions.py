@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
-from overt.control.people.models import Person, Role, SiteGroup
 from overt.errors import ConflictError
 
 
-def save(instance: Person | Role | SiteGroup, version: int, *fields: str) -> None:
-    """Save some fields if nobody saved the row since it had this version.
+def save(instance: Model, version: int, *fields: str) -> None:
+    """Save some fields of a row that has a `version` if nobody saved it since it had this one.
 
     Raises:
         ConflictError: somebody did, or the row is gone.
@@ -24,4 +23,4 @@ def save(instance: Person | Role | SiteGroup, version: int, *fields: str) -> Non
             "Somebody else changed this while you had it open, so yours was not saved. "
             "Compare with what it says now, then save again."
         )
-    instance.version = version + 1
+    instance.version = version + 1  # type: ignore[attr-defined]

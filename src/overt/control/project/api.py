@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from overt.control.audit import api as audit
 from overt.control.estate import api as estate
 from overt.control.failures import failure
 from overt.control.health import api as health
@@ -40,6 +41,7 @@ api.add_router("", people.router)
 api.add_router("", estate.router)
 api.add_router("", health.router)
 api.add_router("", viewing.router)
+api.add_router("", audit.router)
 
 
 @api.exception_handler(OvertError)

@@ -6,12 +6,13 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from overt.control.acts import keeping
 from overt.control.estate import assigning
 from overt.control.health import reading, sending
 from overt.control.people import closing
 from overt.control.people.links import nobody_yet, setup_link
 from overt.control.project.reporting import tell
-from overt.control.viewing import holding
+from overt.control.viewing import holding, purposes
 
 Part = tuple[str, Callable[[], None], Callable[[], None]]
 """Name, start, stop."""
@@ -25,6 +26,8 @@ def announce_setup() -> None:
 
 
 PARTS: Final[tuple[Part, ...]] = (
+    ("ledger", keeping.start, keeping.stop),
+    ("purposes", purposes.begin, lambda: None),
     ("set-up", announce_setup, lambda: None),
     ("sessions", closing.start, closing.stop),
     ("assignments", assigning.start, assigning.stop),

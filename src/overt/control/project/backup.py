@@ -1,8 +1,9 @@
 """Backup and restore of everything but footage: rows, keys, certificates, floor plans, in one encrypted file.
 
 The file is a tar archive under a passphrase (age, scrypt): `manifest.json`, `rows.rows` (JSON lines, which no kind of
-database is needed for), and the files as they lie in the data directory. Sessions are left out: everybody signs in
-again. Wrapped keys of footage are left out too: with them, what retention destroys would live on in backups.
+database is needed for), the ledger as one checkpoint has it, and the files as they lie in the data directory. Sessions
+are left out: everybody signs in again. Wrapped keys of footage are left out too: with them, what retention destroys
+would live on in backups. So is the table by which acts are found: it is made anew from the ledger.
 """
 
 from __future__ import annotations
@@ -21,9 +22,14 @@ from django.core.serializers.base import DeserializationError
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
 
+from overt.control.acts.actor import SYSTEM
+from overt.control.acts.book import open_ledger
+from overt.control.acts.kinds import Kind
 from overt.control.configuration import ControlSettings
 from overt.control.project.server import bring_up_to_date
 from overt.errors import ConflictError, CorruptError, InvalidError, MissingError, UnavailableError
+from overt.ledger.copying import copy
+from overt.ledger.leaves import Entry
 from overt.new_file import write_new
 from overt.sealing.age import open_bytes, seal_bytes
 
@@ -31,9 +37,10 @@ FORMAT: Final = "overt control room backup"
 FORMAT_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 ROWS: Final = "rows.rows"
-DIRECTORIES: Final = ("secrets", "tls", "uploads")
+LEDGER: Final = "ledger"
+DIRECTORIES: Final = ("secrets", "tls", "uploads", LEDGER)
 FILES: Final = ("custodian.key", "recipients.json")
-LEFT_OUT: Final = ("contenttypes", "auth.permission", "sessions", "usersessions")
+LEFT_OUT: Final = ("contenttypes", "auth.permission", "sessions", "usersessions", "acts")
 """Rows that are made anew, or are nobody's any more."""
 MAX_BACKUP: Final = 4 * 1024**3
 
@@ -73,7 +80,9 @@ def make_backup(settings: ControlSettings, asked: dict[str, Any]) -> dict[str, A
         tar.add(rows, ROWS)
         kept = [name for name in (*DIRECTORIES, *FILES) if (settings.data / name).exists()]
         for name in kept:
-            tar.add(settings.data / name, name)
+            if name == LEDGER:
+                copy(settings.ledger, Path(scratch) / name)  # it is written meanwhile: as one checkpoint has it
+            tar.add(Path(scratch) / name if name == LEDGER else settings.data / name, name)
     sealed = seal_bytes(archive.getvalue(), asked["passphrase"])
     write_new(path, sealed, 0o600)
     return {"file": str(path), "bytes": len(sealed), "files": kept, "made_by": manifest["made_by"]}
@@ -116,6 +125,9 @@ def restore_backup(settings: ControlSettings, asked: dict[str, Any]) -> dict[str
         for name in (*DIRECTORIES, *FILES):
             if (place / name).exists():
                 _put(place / name, settings.data / name)
+    with open_ledger(settings) as ledger:
+        told = {"made_at": manifest["made_at"], "made_by": manifest["made_by"]}
+        ledger.append(Entry(Kind.RESTORED.value, {"who": SYSTEM.to_json(), **told}))
     return {"file": str(path), "made_by": manifest["made_by"], "made_at": manifest["made_at"]}
 
 

@@ -39,6 +39,8 @@ ENTRIES: Final = (
         (Action.LIVE, Action.CHANGE_CAMERAS, Action.INSPECT, Action.PLAN, Action.READ_LEDGER),
     ),
     Entry("People", "people:people", (Action.MANAGE_PEOPLE,)),
+    Entry("Who did what", "audit:acts", (Action.READ_LEDGER,)),
+    Entry("Purposes", "viewing:purposes", (Action.CHANGE_CAMERAS, Action.READ_LEDGER)),
     Entry("Footage key", "viewing:footage-key", (Action.CHANGE_CAMERAS,)),
 )
 """The main pages, from the left."""

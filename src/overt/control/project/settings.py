@@ -43,10 +43,12 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.openid_connect",
     "allauth.mfa",
     "allauth.usersessions",
+    "overt.control.acts",
     "overt.control.people",
     "overt.control.estate",
     "overt.control.viewing",
     "overt.control.health",
+    "overt.control.audit",
 ]
 MIDDLEWARE = [
     "overt.control.failures.UnavailableMiddleware",

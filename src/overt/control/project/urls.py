@@ -47,4 +47,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("overt.control.estate.urls")),
     path("", include("overt.control.viewing.urls")),
     path("", include("overt.control.health.urls")),
+    path("", include("overt.control.audit.urls")),
 ]

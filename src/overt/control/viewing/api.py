@@ -12,15 +12,17 @@ from ninja import Router, Schema, Status
 from overt.control.people.actions import Action
 from overt.control.people.api_access import caller_of
 from overt.control.people.gate import Asked, asks
-from overt.control.viewing import layouts, messages
+from overt.control.viewing import layouts, messages, purposes
 from overt.control.viewing.catalogue import VIEWING, shown_to
 from overt.control.viewing.grants import Viewer
 from overt.control.viewing.holding import holder
+from overt.control.viewing.purpose_pages import SEEING
 from overt.errors import ForbiddenError
 
 router = Router(tags=["Viewing"])
 sees = asks(*VIEWING)
 watches = asks(Action.LIVE)
+sets_up = asks(Action.CHANGE_CAMERAS)
 
 
 class CameraOut(Schema):
@@ -53,6 +55,19 @@ class GrantOut(Schema):
     recorded: list[str]
     export: list[str]
     refused: list[RefusedOut]
+
+
+class PurposeOut(Schema):
+    """A purpose of the register."""
+
+    id: int
+    name: str
+    legal_basis: str
+    needs_reference: bool
+    reference_name: str
+    opens: list[str]
+    in_use: bool
+    version: int
 
 
 class LayoutOut(Schema):
@@ -137,6 +152,29 @@ def close(request: Asked, grant: UUID) -> Status[None]:
     """Give a grant back."""
     holder().close(grant, _viewer(request).session)
     return Status(204, None)
+
+
+@router.get("/viewing/purposes", response=list[PurposeOut])
+@asks(*SEEING)
+def list_purposes(request: Asked) -> list[dict[str, Any]]:
+    """List the register of purposes."""
+    del request
+    return [purposes.whole(each) for each in purposes.all_purposes()]
+
+
+@router.post("/viewing/purposes", response={201: PurposeOut})
+@sets_up
+def add_purpose(request: Asked, asked: messages.NewPurpose) -> Status[dict[str, Any]]:
+    """Put a purpose into the register."""
+    return Status(201, purposes.whole(purposes.add_purpose(request.rights, asked.model_dump())))
+
+
+@router.put("/viewing/purposes/{int:purpose}", response=PurposeOut)
+@sets_up
+def change_purpose(request: Asked, purpose: int, asked: messages.ChangedPurpose) -> dict[str, Any]:
+    """Change a purpose that is still at `version`; what was looked at for it keeps the words of its time."""
+    values = asked.model_dump(exclude={"version"})
+    return purposes.whole(purposes.change_purpose(request.rights, purpose, asked.version, values))
 
 
 @router.get("/viewing/layouts", response=list[LayoutOut])

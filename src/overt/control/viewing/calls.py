@@ -18,7 +18,7 @@ from overt.control.estate.register import site_groups_for
 from overt.control.people.actions import Action
 from overt.control.people.gate import asks
 from overt.control.people.rights import Rights
-from overt.control.viewing import layouts, messages
+from overt.control.viewing import layouts, messages, purposes
 from overt.control.viewing.catalogue import VIEWING, shown_to
 from overt.control.viewing.grants import Viewer
 from overt.control.viewing.holding import custody, holder
@@ -70,9 +70,13 @@ def catalogue(request: HttpRequest) -> dict[str, Any]:
         "time_zone": settings.TIME_ZONE,
         "person": viewer.name,
         "unlocked": custody().unlocked,
+        "purposes": [purposes.described(each) for each in purposes.offered(viewer.rights)],
+        "why": request.session.get(LAST_REASON),
     }
 
 
+LAST_REASON: Final = "overt_reason"
+"""In a session: for what purpose somebody looked last."""
 LETTERS: Final = (("l", Action.LIVE), ("p", Action.REPLAY), ("r", Action.RECORDED), ("e", Action.EXPORT))
 """By which a page is told what may be done with a camera: it is told of thousands."""
 
@@ -92,13 +96,18 @@ def _layouts(request: HttpRequest, visible: set[str]) -> list[dict[str, Any]]:
 def new_grant(request: HttpRequest) -> dict[str, Any]:
     """Give a page a grant."""
     asked = messages.read(request, messages.NewGrant)
-    return _given(holder().give(viewer_of(request), asked.digest, asked.wish()))
+    given = holder().give(viewer_of(request), asked.digest, asked.wish())
+    _keep(request, asked)
+    return _given(given)
 
 
 @call("POST")
 def change_grant(request: HttpRequest, grant: UUID) -> dict[str, Any]:
     """Let a page see something else."""
-    return _given(holder().change(grant, viewer_of(request), messages.read(request, messages.Wanted).wish()))
+    asked = messages.read(request, messages.Wanted)
+    given = holder().change(grant, viewer_of(request), asked.wish())
+    _keep(request, asked)
+    return _given(given)
 
 
 @call("POST")
@@ -118,6 +127,12 @@ def clip(request: HttpRequest, grant: UUID) -> None:
     """Write down that a clip is about to be saved."""
     asked = messages.read(request, messages.Clip)
     holder().take(grant, viewer_of(request), asked.cameras, asked.from_us * 1000, asked.to_us * 1000)
+
+
+def _keep(request: HttpRequest, asked: messages.Wanted) -> None:
+    """Keep, for as long as somebody is signed in, why they looked: it is offered again."""
+    if asked.why is not None:
+        request.session[LAST_REASON] = asked.why.model_dump()
 
 
 def _given(given: Any) -> dict[str, Any]:

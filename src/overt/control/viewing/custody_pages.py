@@ -16,11 +16,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from overt.control.acts.kinds import Kind
+from overt.control.acts.recording import record
 from overt.control.people.actions import Action
 from overt.control.people.gate import asks
 from overt.control.people.rights import require
 from overt.control.viewing.holding import custody
-from overt.errors import ConflictError, ForbiddenError, InvalidError
+from overt.errors import ConflictError, ForbiddenError, InvalidError, OvertError
 from overt.sealing.custody import MAX_PASSPHRASE, MIN_PASSPHRASE
 from overt.sealing.roles import MAX_SITE_NAME
 
@@ -80,8 +82,13 @@ def footage_key(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         try:
             found.unlock(form.cleaned_data["passphrase"])
+            record(Kind.KEY_UNLOCKED)
         except ForbiddenError as error:
+            record(Kind.KEY_REFUSED)
             form.add_error("passphrase", str(error))
+        except OvertError:
+            found.lock()
+            raise
         else:
             messages.success(request, "Recorded footage is unlocked, until the control room is stopped.")
             return HttpResponseRedirect(reverse("viewing:footage-key"))
@@ -95,6 +102,7 @@ def lock(request: HttpRequest) -> HttpResponse:
     """Forget the key again; what somebody looks at now stays open to them."""
     _may(request)
     custody().lock()
+    record(Kind.KEY_LOCKED)
     messages.success(request, "Recorded footage is locked. What is open on somebody’s page now stays open there.")
     return HttpResponseRedirect(reverse("viewing:footage-key"))
 
@@ -111,6 +119,7 @@ def make(request: HttpRequest) -> HttpResponse:
     form = MakeForm(request.POST if posted else None, initial={"site": settings.CONTROL.organisation})
     if form.is_valid():
         try:
+            record(Kind.KEY_MADE, more={"site": form.cleaned_data["site"]})
             code = found.make(form.cleaned_data["site"], form.cleaned_data["passphrase"])
         except InvalidError as error:
             form.add_error("passphrase", _sentence(str(error)))

@@ -15,6 +15,7 @@ from overt.contract.grant import Permission, Right
 from overt.control.people.actions import WORDS, Action
 from overt.control.people.rights import Rights
 from overt.control.viewing.catalogue import Place
+from overt.control.viewing.reasons import Reason, Stated
 from overt.errors import InvalidError
 
 MAX_CAMERAS: Final = 64
@@ -25,6 +26,7 @@ RING_NS: Final = 600 * SECOND
 """How far back the recorder's ring reaches, which the right to replay opens."""
 CALENDAR_NS: Final = 31 * 24 * 3600 * SECOND
 """Of so long a time before it is told what was recorded; pictures are opened for the hours that were asked for."""
+NO_REASON: Final = "Say for what purpose you look back: what is past is shown for a purpose, and it is written down."
 LOCKED: Final = (
     "Recorded footage is locked: nobody has unlocked it since the control room was started. "
     "Ask whoever holds the passphrase to do so on the page “Footage key”."
@@ -40,6 +42,8 @@ class Wish:
     from_ns: int = 0
     """Of recorded footage; nanoseconds since the Unix epoch."""
     to_ns: int = 0
+    reason: Reason | None = None
+    """Why; where it is left out, what the page said before holds."""
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -59,7 +63,7 @@ class Wish:
             msg = "Recorded footage is opened for one day at a time: ask for a span of at most 26 hours."
             raise InvalidError(msg)
         live, recorded = (tuple(dict.fromkeys(each)) for each in (self.live, self.recorded))
-        return Wish(live, recorded, self.from_ns, self.to_ns)
+        return Wish(live, recorded, self.from_ns, self.to_ns, self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +94,15 @@ class Decision:
         return tuple(dict.fromkeys((*self.live, *self.replay, *self.recorded)))
 
 
-def decide(rights: Rights, known: Mapping[str, Place], wish: Wish, *, locked: bool = False) -> Decision:
-    """Hold a wish against somebody's rights; `locked`: no key is at hand that opens recorded footage."""
+def decide(
+    rights: Rights, known: Mapping[str, Place], wish: Wish, why: Stated | None = None, *, locked: bool = False
+) -> Decision:
+    """Hold a wish against somebody's rights and the purpose that they stated.
+
+    Without a purpose nothing that is past is shown, not even the last minutes. `locked`: no key is at hand that opens
+    recorded footage.
+    """
+    opens = why.opens if why is not None else frozenset()
     live: list[str] = []
     replay: list[str] = []
     recorded: list[str] = []
@@ -102,16 +113,22 @@ def decide(rights: Rights, known: Mapping[str, Place], wish: Wish, *, locked: bo
         if place is None or not rights.may(Action.LIVE, place.group):
             refusals.append(_refusal(rights, key, place, Action.LIVE))
         else:
-            (replay if rights.may(Action.REPLAY, place.group) else live).append(key)
+            may = Action.REPLAY in opens and rights.may(Action.REPLAY, place.group)
+            (replay if may else live).append(key)
     for key in wish.recorded:
         place = known.get(key)
         if place is None or not rights.may(Action.RECORDED, place.group):
             refusals.append(_refusal(rights, key, place, Action.RECORDED))
+        elif why is None:
+            refusals.append(Refusal(key, Action.RECORDED, NO_REASON))
+        elif Action.RECORDED not in opens:
+            words = f"The purpose “{why.name}” does not open recorded footage: choose another that does."
+            refusals.append(Refusal(key, Action.RECORDED, words))
         elif locked:
             refusals.append(Refusal(key, Action.RECORDED, LOCKED))
         else:
             recorded.append(key)
-            if rights.may(Action.EXPORT, place.group):
+            if Action.EXPORT in opens and rights.may(Action.EXPORT, place.group):
                 export.append(key)
     return Decision(tuple(live), tuple(replay), tuple(recorded), tuple(export), tuple(refusals))
 

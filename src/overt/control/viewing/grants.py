@@ -20,11 +20,15 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from overt.clock import SECOND, Clock
 from overt.contract.grant import SKEW_S, Binding, Grant
+from overt.control.acts.actor import Actor
+from overt.control.acts.recording import Span
 from overt.control.people.rights import Rights
 from overt.control.viewing import looks
 from overt.control.viewing.catalogue import places
 from overt.control.viewing.custody import Custody
-from overt.control.viewing.granting import Decision, Wish, decide, permissions
+from overt.control.viewing.granting import NO_REASON, Decision, Wish, decide, permissions
+from overt.control.viewing.purposes import stated
+from overt.control.viewing.reasons import Stated
 from overt.control.viewing.standing import Standing, standing
 from overt.errors import ConflictError, ForbiddenError, InvalidError, MissingError, OvertError, UnavailableError
 from overt.ids import new_id
@@ -80,6 +84,11 @@ class Viewer:
     session: str = field(repr=False)
     rights: Rights
 
+    @property
+    def actor(self) -> Actor:
+        """Who it is, as it is written down."""
+        return Actor(self.person, self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -108,6 +117,10 @@ class _Held:
     released: set[UUID] = field(default_factory=set)
     spans: list[tuple[frozenset[str], int, int]] = field(default_factory=list)
     """Recorded footage that was opened under it, by cameras and hours."""
+    why: Stated | None = None
+    """For what purpose the page looks at what is past."""
+    written: set[tuple[object, ...]] = field(default_factory=set)
+    """What the ledger has of it: a camera watched live; one replayed, or hours opened, each with the purpose."""
     over: bool = False
     turn: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
@@ -148,7 +161,8 @@ class Holder:
             UnavailableError: the recorder does not answer, or there are too many grants.
         """
         wish = wish.checked()
-        held = _Held(new_id(), viewer, secret, wish, self._clock.monotonic_ns())
+        why = None if wish.reason is None else stated(wish.reason)
+        held = _Held(new_id(), viewer, secret, wish, self._clock.monotonic_ns(), why=why)
         with self._lock:
             mine = sum(1 for each in self._held.values() if each.viewer.session == viewer.session)
             if mine >= MAX_PER_SESSION:
@@ -205,7 +219,9 @@ class Holder:
         if not opened:
             msg = "This footage is not open on your page: go to its day first."
             raise ForbiddenError(msg)
-        looks.taken(viewer.person, grant, sorted(cameras), from_ns, to_ns)
+        if held.why is None:
+            raise ForbiddenError(NO_REASON)
+        looks.taken(viewer.actor, grant, sorted(cameras), Span(from_ns, to_ns), held.why)
 
     def _mine(self, grant: UUID, session: str) -> _Held:
         held = self._held.get(grant)
@@ -252,17 +268,18 @@ class Holder:
             except OvertError as error:
                 _LOG.warning("a grant cannot be revoked now, and is tried again: %s", error)
                 self._to_revoke[held.id] = self._clock.monotonic_ns() + LIFETIME_S * SECOND
-        if held.spans:
+        if held.written:
             try:
-                looks.ended(held.id)
-            except (DatabaseError, InterfaceError) as error:
-                _LOG.error("the end of a look at recorded footage could not be written down: %s", error)
+                looks.ended(held.viewer.actor, held.id, held.decision.cameras, why)
+            except OvertError as error:
+                _LOG.error("the end of a look could not be written down: %s", error)
 
     # --- giving ------------------------------------------------------------------------------------------------------
 
     def _put(self, held: _Held, viewer: Viewer, wish: Wish) -> Given:
         """Decide, write down, release, give. The caller has the turn."""
-        decision = decide(viewer.rights, places(wish.cameras), wish, locked=not self._custody.unlocked)
+        why = held.why if wish.reason is None else stated(wish.reason)
+        decision = decide(viewer.rights, places(wish.cameras), wish, why, locked=not self._custody.unlocked)
         if not decision.cameras:
             if decision.refusals:
                 raise ForbiddenError(decision.refusals[0].words)
@@ -270,19 +287,33 @@ class Holder:
             raise InvalidError(msg)
         if held.over:
             raise MissingError(self._reasons.get(held.id, ("", SIGNED_OUT))[1])
+        self._write_down(held, viewer, decision, wish, why)
         roots: dict[UUID, bytes] = {}
         if decision.recorded:
-            roots = self._release(held, viewer, decision, wish)
+            span = (frozenset(decision.recorded), wish.from_ns, wish.to_ns)
+            if span not in held.spans:
+                held.spans.append(span)
+            roots = self._custody.release(decision.recorded, wish.from_ns, wish.to_ns, held.released)
         self._sign(held, decision, wish, roots)
-        held.viewer, held.wish, held.decision = viewer, wish, decision
+        held.viewer, held.wish, held.decision, held.why = viewer, wish, decision, why
         return self._given(held)
 
-    def _release(self, held: _Held, viewer: Viewer, decision: Decision, wish: Wish) -> dict[UUID, bytes]:
-        span = (frozenset(decision.recorded), wish.from_ns, wish.to_ns)
-        if span not in held.spans:
-            looks.opened(viewer.person, held.id, decision.recorded, wish.from_ns, wish.to_ns)
-            held.spans.append(span)
-        return self._custody.release(decision.recorded, wish.from_ns, wish.to_ns, held.released)
+    def _write_down(self, held: _Held, viewer: Viewer, decision: Decision, wish: Wish, why: Stated | None) -> None:
+        """Put into the ledger what of this it has not yet. What cannot be written is not given."""
+        live = [key for key in (*decision.live, *decision.replay) if ("live", key) not in held.written]
+        if live:
+            looks.watched(viewer.actor, held.id, live)
+            held.written |= {("live", key) for key in live}
+        if why is None:
+            return
+        replayed = [key for key in decision.replay if ("replay", key, why) not in held.written]
+        if replayed:
+            looks.replayed(viewer.actor, held.id, replayed, why)
+            held.written |= {("replay", key, why) for key in replayed}
+        opened = (frozenset(decision.recorded), wish.from_ns, wish.to_ns, why)
+        if decision.recorded and opened not in held.written:
+            looks.opened(viewer.actor, held.id, decision.recorded, Span(wish.from_ns, wish.to_ns), why)
+            held.written.add(opened)
 
     def _sign(self, held: _Held, decision: Decision, wish: Wish, roots: dict[UUID, bytes]) -> None:
         began_us = self._media.started_us()
@@ -401,9 +432,8 @@ class Holder:
             elif now_ns - each.heard_ns > HEARD_S * SECOND:
                 self._end(each, CLOSED)
             else:
-                wish = wishes[each.id]
-                decision = decide(rights, known, wish, locked=not self._custody.unlocked)
-                self._decide_again(each, rights, wish, decision)
+                wish, locked = wishes[each.id], not self._custody.unlocked
+                self._decide_again(each, rights, wish, decide(rights, known, wish, each.why, locked=locked))
 
     def _decide_again(self, held: _Held, rights: Rights, wish: Wish, decision: Decision) -> None:
         """Take away what somebody may see no more; what they may see besides is given when the page asks."""

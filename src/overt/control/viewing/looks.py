@@ -1,41 +1,56 @@
-"""Who looked at which recorded footage: a plain table, written before the footage is opened.
-
-It is what the ledger will take over; nothing reads it yet but the tests and whoever asks the database.
-"""
+"""Leaves about who looked at what: each written before a picture of it can be seen."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from uuid import UUID
 
-from django.utils import timezone
-
-from overt.contract.instant import datetime_of
-from overt.control.viewing.models import Look
-
-
-def opened(person: UUID, grant: UUID, cameras: Sequence[str], from_ns: int, to_ns: int) -> None:
-    """Write down that footage is about to be opened."""
-    _write(Look.Kind.OPENED, person, grant, cameras, from_ns, to_ns)
+from overt.control.acts.actor import Actor
+from overt.control.acts.kinds import Kind
+from overt.control.acts.recording import Span, record
+from overt.control.viewing.reasons import Stated
 
 
-def taken(person: UUID, grant: UUID, cameras: Sequence[str], from_ns: int, to_ns: int) -> None:
-    """Write down that footage is about to be saved as a clip."""
-    _write(Look.Kind.CLIP, person, grant, cameras, from_ns, to_ns)
+def watched(who: Actor, grant: UUID, cameras: Collection[str]) -> None:
+    """Write down that cameras are about to be watched live. Raises as `record`; so do the others."""
+    record(Kind.LOOK_LIVE, by=who, cameras=cameras, more={"grant": str(grant)})
 
 
-def _write(kind: Look.Kind, person: UUID, grant: UUID, cameras: Sequence[str], from_ns: int, to_ns: int) -> None:
-    Look.objects.create(
-        kind=kind,
-        person_id=person,
-        grant=grant,
-        cameras=list(cameras),
-        footage_from=datetime_of(from_ns),
-        footage_to=datetime_of(to_ns),
-        ended_at=timezone.now() if kind == Look.Kind.CLIP else None,
+def replayed(who: Actor, grant: UUID, cameras: Collection[str], why: Stated) -> None:
+    """Write down that the last minutes of cameras are about to be opened."""
+    record(
+        Kind.LOOK_REPLAYED,
+        by=who,
+        cameras=cameras,
+        reference=why.reference,
+        more={"grant": str(grant), "purpose": {**why.to_json()}},
     )
 
 
-def ended(grant: UUID) -> None:
-    """Write down that a grant's footage is open no more."""
-    Look.objects.filter(grant=grant, ended_at=None).update(ended_at=timezone.now())
+def opened(who: Actor, grant: UUID, cameras: Collection[str], span: Span, why: Stated) -> None:
+    """Write down that recorded footage is about to be opened."""
+    record(
+        Kind.LOOK_OPENED,
+        by=who,
+        cameras=cameras,
+        footage=span,
+        reference=why.reference,
+        more={"grant": str(grant), "purpose": {**why.to_json()}},
+    )
+
+
+def taken(who: Actor, grant: UUID, cameras: Collection[str], span: Span, why: Stated) -> None:
+    """Write down that footage is about to be saved as a clip."""
+    record(
+        Kind.CLIP_TAKEN,
+        by=who,
+        cameras=cameras,
+        footage=span,
+        reference=why.reference,
+        more={"grant": str(grant), "purpose": {**why.to_json()}},
+    )
+
+
+def ended(who: Actor, grant: UUID, cameras: Collection[str], why: str) -> None:
+    """Write down that nothing can be seen under a grant any more, and why."""
+    record(Kind.LOOK_ENDED, by=who, cameras=cameras, more={"grant": str(grant), "why": why})

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from overt.clock import SECOND
 from overt.contract.grant import SECRET_SIZE, from_text
+from overt.control.acts.recording import MAX_REFERENCE
 from overt.control.viewing.granting import MAX_CAMERAS, Wish
 from overt.control.viewing.grants import Given
 from overt.control.viewing.models import TILES
+from overt.control.viewing.reasons import Reason
 from overt.errors import InvalidError
 
 MAX_BODY: Final = 64 * 1024
@@ -36,6 +38,20 @@ class Recorded(BaseModel):
     to_us: Moment
 
 
+class Why(BaseModel):
+    """For what purpose somebody looks at what is past."""
+
+    model_config = _FROZEN
+
+    purpose: Annotated[int, Field(ge=1, le=2**53)]
+    reference: Annotated[str, Field(max_length=MAX_REFERENCE)] = ""
+    authorisation: Annotated[str, Field(max_length=MAX_REFERENCE)] = ""
+
+    def reason(self) -> Reason:
+        """Return it in the words of the decision."""
+        return Reason(self.purpose, self.reference, self.authorisation)
+
+
 class Wanted(BaseModel):
     """What a page wants to show."""
 
@@ -43,13 +59,14 @@ class Wanted(BaseModel):
 
     live: Annotated[tuple[Key, ...], Field(max_length=MAX_CAMERAS)] = ()
     recorded: Recorded | None = None
+    why: Why | None = None
 
     def wish(self) -> Wish:
         """Return it in the words of the decision."""
-        found = self.recorded
+        found, reason = self.recorded, None if self.why is None else self.why.reason()
         if found is None:
-            return Wish(live=self.live)
-        return Wish(self.live, found.cameras, found.from_us * 1000, found.to_us * 1000)
+            return Wish(live=self.live, reason=reason)
+        return Wish(self.live, found.cameras, found.from_us * 1000, found.to_us * 1000, reason)
 
 
 class NewGrant(Wanted):
@@ -84,6 +101,25 @@ class NewLayout(BaseModel):
     """Id of the group of sites that it is shared with."""
     tiles: int
     cells: Annotated[tuple[Key | None, ...], Field(max_length=MAX_TILES)]
+
+
+class NewPurpose(BaseModel):
+    """A purpose for the register."""
+
+    model_config = _FROZEN
+
+    name: Words
+    legal_basis: Annotated[str, Field(min_length=1, max_length=400)]
+    needs_reference: bool = False
+    reference_name: Annotated[str, Field(min_length=1, max_length=60)] = "Incident number"
+    opens: Annotated[list[str], Field(min_length=1, max_length=8)]
+    in_use: bool = True
+
+
+class ChangedPurpose(NewPurpose):
+    """The same, with the version that it was made of."""
+
+    version: Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class Step(BaseModel):

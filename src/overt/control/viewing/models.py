@@ -1,19 +1,29 @@
-"""Tables of `viewing`: layouts and tours, floor plans, and who looked at recorded footage."""
+"""Tables of `viewing`: layouts and tours, floor plans, and the register of purposes."""
 
 from __future__ import annotations
 
 import uuid
 from typing import ClassVar, Final
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.utils import timezone
 
 from overt.control.estate.models import Camera, Site
-from overt.control.people.models import MAX_NAME, Person, SiteGroup
+from overt.control.people.actions import Action
+from overt.control.people.models import MAX_NAME, Person, SiteGroup, one_line
 
 TILES: Final = (1, 4, 6, 9, 16)
 """Tiles of a wall; 6 are one large one and five small ones."""
+OPENABLE: Final = (Action.REPLAY, Action.RECORDED, Action.EXPORT)
+"""What a purpose may open; watching live needs none."""
+
+
+def openable(value: object) -> None:
+    """Refuse what is no list of what a purpose may open, and an empty one."""
+    if not isinstance(value, list) or not value or not set(value) <= {each.value for each in OPENABLE}:
+        msg = "Choose what may be opened for this purpose: at least one."
+        raise ValidationError(msg)
 
 
 class Layout(models.Model):
@@ -121,31 +131,25 @@ class Pin(models.Model):
         return str(self.camera)
 
 
-class Look(models.Model):
-    """Recorded footage was opened for somebody, or taken away as a clip. Written before it happens."""
+class Purpose(models.Model):
+    """For what people may look back, as the scheme's register of purposes has it."""
 
-    class Kind(models.TextChoices):
-        """Looked at, or saved as a file."""
-
-        OPENED = "opened", "Opened"
-        CLIP = "clip", "Saved a clip"
-
-    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="looks")
-    kind = models.CharField(max_length=8, choices=Kind)
-    grant = models.UUIDField()
-    cameras = models.JSONField(default=list)
-    """Short names."""
-    footage_from = models.DateTimeField()
-    footage_to = models.DateTimeField()
-    begun_at = models.DateTimeField(default=timezone.now)
-    ended_at = models.DateTimeField(null=True, blank=True)
-    """Null: it lasts, or the control room was stopped before it could say so."""
+    name = models.CharField("Name", max_length=MAX_NAME, unique=True, validators=[one_line])
+    legal_basis = models.CharField("Legal basis", max_length=400, validators=[one_line])
+    needs_reference = models.BooleanField("A reference has to be given", default=False)
+    reference_name = models.CharField(
+        "What the reference is", max_length=60, default="Incident number", validators=[one_line]
+    )
+    opens = models.JSONField(default=list, validators=[openable])
+    """Values of `Action`: replay, recorded, export."""
+    in_use = models.BooleanField("In use", default=True)
+    version = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta:
-        """Newest first."""
+        """In the order in which they were made."""
 
-        ordering: ClassVar[list[str]] = ["-begun_at"]
+        ordering: ClassVar[list[str]] = ["id"]
 
     def __str__(self) -> str:
-        """Say who and what."""
-        return f"{self.person}: {', '.join(self.cameras)}"
+        """Return the name."""
+        return self.name

@@ -1,0 +1,149 @@
+"""The table by which leaves are found, kept up with the ledger. It is made of the ledger alone, and can be made anew.
+
+A thread, `acts-index`, looks every few seconds; a page that shows acts catches up first, so that it misses none.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError, close_old_connections, transaction
+
+from overt.contract.instant import datetime_of
+from overt.control.acts.book import reader
+from overt.control.acts.models import Act, ActCamera
+from overt.errors import CorruptError, MissingError, OvertError
+from overt.ledger.leaves import Leaf
+from overt.ledger.reader import LedgerReader
+
+EVERY_S: Final = 5.0
+BATCH: Final = 1000
+_LOG: Final = logging.getLogger(__name__)
+_lock: Final = threading.Lock()
+
+
+def catch_up() -> int:
+    """Take into the table what the ledger has since; return how many leaves that were.
+
+    A table that lacks rows, since somebody deleted some, is made anew.
+
+    Raises:
+        OvertError: the ledger cannot be read. Those of the database, as they are.
+    """
+    with _lock:
+        ledger = reader()
+        count = _follow(ledger)
+        there = Act.objects.count()
+        if there != ledger.size:
+            _LOG.error("the table by which acts are found has %d of %d: it is made anew", there, ledger.size)
+            _empty()
+            count = _follow(ledger)
+    return count
+
+
+def _follow(ledger: LedgerReader) -> int:
+    newest = Act.objects.order_by("-number").values_list("number", flat=True).first()
+    first = at = 0 if newest is None else newest + 1
+    while at < ledger.size:
+        end = min(at + BATCH, ledger.size)
+        _take(ledger, at, end)
+        at = end
+    return at - first
+
+
+def _empty() -> None:
+    with transaction.atomic():
+        ActCamera.objects.all().delete()
+        Act.objects.all().delete()
+
+
+def _take(ledger: LedgerReader, start: int, end: int) -> None:
+    acts, cameras = [], []
+    for leaf, told in _said(ledger, start, end):
+        acts.append(_row(leaf, told))
+        named = told.get("cameras", [])
+        cameras += [ActCamera(act_id=leaf.index, camera=str(key)[:64]) for key in dict.fromkeys(named)]
+    with transaction.atomic():
+        Act.objects.bulk_create(acts, ignore_conflicts=True)
+        ActCamera.objects.bulk_create(cameras, ignore_conflicts=True)
+
+
+def _said(ledger: LedgerReader, start: int, end: int) -> list[tuple[Leaf, dict[str, Any]]]:
+    """Return leaves with what they say; one by one where something is wrong with any."""
+    leaves = list(ledger.leaves(start, end))
+    try:
+        return [(leaf, body.value() if body is not None else {}) for leaf, body in ledger.read_bodies(leaves)]
+    except (CorruptError, MissingError):
+        return [(leaf, _told(ledger, leaf)) for leaf in leaves]
+
+
+def _told(ledger: LedgerReader, leaf: Leaf) -> dict[str, Any]:
+    """Return what a leaf says; nothing of one whose body was pruned, or is not what the leaf commits to."""
+    try:
+        body = ledger.body(leaf.index)
+    except (CorruptError, MissingError) as error:
+        _LOG.error("leaf %d is found by its kind and time alone: %s", leaf.index, error)
+        return {}
+    return body.value() if body is not None else {}
+
+
+def _row(leaf: Leaf, told: dict[str, Any]) -> Act:
+    return Act(
+        number=leaf.index,
+        at=moment_of(leaf),
+        kind=leaf.kind[:32],
+        actor=_id(told.get("who")),
+        person=_id(told.get("person")),
+        reference=str(told.get("reference", ""))[:64],
+    )
+
+
+def moment_of(leaf: Leaf) -> datetime:
+    """Return when a leaf was written: aware, in UTC."""
+    return datetime_of(leaf.time_ns)
+
+
+def _id(whom: object) -> UUID | None:
+    if not isinstance(whom, dict) or "id" not in whom:
+        return None
+    try:
+        return UUID(str(whom["id"]))
+    except ValueError:
+        return None
+
+
+class Indexer:
+    """Keeps the table up in a thread of its own."""
+
+    def __init__(self) -> None:
+        """Be ready; `start` begins."""
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="acts-index", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; waits for what it is doing."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        trouble = ""
+        while not self._stopping.wait(EVERY_S):
+            close_old_connections()
+            try:
+                catch_up()
+                said = ""
+            except (OvertError, DatabaseError, InterfaceError) as error:
+                said = str(error)
+            finally:
+                close_old_connections()
+            if said and said != trouble:
+                _LOG.warning("acts cannot be put into the table by which they are found: %s", said)
+            trouble = said

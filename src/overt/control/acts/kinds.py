@@ -1,0 +1,143 @@
+"""The kinds of acts, as they stand in the ledger, and the words that pages have for them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Theme(StrEnum):
+    """What acts are about, for who looks for some. The values stand in addresses."""
+
+    LOOKING = "looking"
+    PEOPLE = "people"
+    CAMERAS = "cameras"
+    SIGN_IN = "sign-in"
+    SYSTEM = "system"
+
+
+THEMES: Final[dict[Theme, str]] = {
+    Theme.LOOKING: "Looking at pictures",
+    Theme.PEOPLE: "People and their rights",
+    Theme.CAMERAS: "Sites, cameras, purposes and retention",
+    Theme.SIGN_IN: "Signing in",
+    Theme.SYSTEM: "The system and its keys",
+}
+
+
+class Kind(StrEnum):
+    """What was done. The values are written into the ledger: none is ever given another meaning."""
+
+    LOOK_LIVE = "look.live"
+    LOOK_OPENED = "look.opened"
+    LOOK_REPLAYED = "look.replayed"
+    LOOK_ENDED = "look.ended"
+    CLIP_TAKEN = "clip.taken"
+
+    SIGNED_IN = "sign-in.done"
+    SIGN_IN_FAILED = "sign-in.failed"
+    SIGNED_OUT = "sign-in.ended"
+
+    PERSON_ADDED = "person.added"
+    PERSON_CHANGED = "person.changed"
+    PERSON_REMOVED = "person.removed"
+    PERSON_RESTORED = "person.restored"
+    PERSON_INVITED = "person.invited"
+    PROOFS_CHANGED = "person.proofs"
+    ROLE_GIVEN = "right.given"
+    ROLE_TAKEN = "right.taken"
+    ROLE_CHANGED = "role.changed"
+    GROUP_CHANGED = "group.changed"
+    TOKEN_MADE = "token.made"  # noqa: S105 - a word, no secret
+    TOKEN_ENDED = "token.ended"  # noqa: S105 - a word, no secret
+
+    SITE_CHANGED = "site.changed"
+    CAMERA_ADDED = "camera.added"
+    CAMERA_CHANGED = "camera.changed"
+    CAMERA_STATE = "camera.state"
+    DEVICE_CHANGED = "device.changed"
+    PURPOSE_CHANGED = "purpose.changed"
+
+    KEY_MADE = "key.made"
+    KEY_UNLOCKED = "key.unlocked"
+    KEY_LOCKED = "key.locked"
+    KEY_REFUSED = "key.refused"
+    STARTED = "system.started"
+    STOPPED = "system.stopped"
+    RESTORED = "system.restored"
+    READ = "ledger.read"
+
+
+WORDS: Final[dict[Kind, str]] = {
+    Kind.LOOK_LIVE: "Watched live",
+    Kind.LOOK_OPENED: "Opened recorded footage",
+    Kind.LOOK_REPLAYED: "Replayed the last minutes",
+    Kind.LOOK_ENDED: "Stopped looking",
+    Kind.CLIP_TAKEN: "Saved a clip",
+    Kind.SIGNED_IN: "Signed in",
+    Kind.SIGN_IN_FAILED: "Failed to sign in",
+    Kind.SIGNED_OUT: "Signed out",
+    Kind.PERSON_ADDED: "Added an account",
+    Kind.PERSON_CHANGED: "Changed an account",
+    Kind.PERSON_REMOVED: "Removed an account",
+    Kind.PERSON_RESTORED: "Restored an account",
+    Kind.PERSON_INVITED: "Sent a link to choose a password",
+    Kind.PROOFS_CHANGED: "Changed how somebody proves who they are",
+    Kind.ROLE_GIVEN: "Gave a role",
+    Kind.ROLE_TAKEN: "Took a role away",
+    Kind.ROLE_CHANGED: "Changed a role",
+    Kind.GROUP_CHANGED: "Changed a group of sites",
+    Kind.TOKEN_MADE: "Made a token for programs",
+    Kind.TOKEN_ENDED: "Ended a token",
+    Kind.SITE_CHANGED: "Changed a site",
+    Kind.CAMERA_ADDED: "Added a camera",
+    Kind.CAMERA_CHANGED: "Changed a camera",
+    Kind.CAMERA_STATE: "Switched a camera on or off",
+    Kind.DEVICE_CHANGED: "Changed a camera’s device",
+    Kind.PURPOSE_CHANGED: "Changed a purpose",
+    Kind.KEY_MADE: "Made the site’s key",
+    Kind.KEY_UNLOCKED: "Unlocked recorded footage",
+    Kind.KEY_LOCKED: "Locked recorded footage",
+    Kind.KEY_REFUSED: "Tried a wrong passphrase on the site’s key",
+    Kind.STARTED: "Started",
+    Kind.STOPPED: "Stopped",
+    Kind.RESTORED: "Restored a backup",
+    Kind.READ: "Looked into who did what",
+}
+
+_ABOUT: Final[dict[str, Theme]] = {
+    "look": Theme.LOOKING,
+    "clip": Theme.LOOKING,
+    "sign-in": Theme.SIGN_IN,
+    "person": Theme.PEOPLE,
+    "right": Theme.PEOPLE,
+    "role": Theme.PEOPLE,
+    "group": Theme.PEOPLE,
+    "token": Theme.PEOPLE,
+    "site": Theme.CAMERAS,
+    "camera": Theme.CAMERAS,
+    "device": Theme.CAMERAS,
+    "purpose": Theme.CAMERAS,
+    "key": Theme.SYSTEM,
+    "system": Theme.SYSTEM,
+    "ledger": Theme.SYSTEM,
+}
+"""By what stands before the point of a kind."""
+
+
+def theme_of(kind: str) -> Theme:
+    """Return what a kind is about; one that is not known (of a later version) is the system's."""
+    return _ABOUT.get(kind.partition(".")[0], Theme.SYSTEM)
+
+
+def words_of(kind: str) -> str:
+    """Return a kind as pages name it; one that is not known, as it stands in the ledger."""
+    try:
+        return WORDS[Kind(kind)]
+    except ValueError:
+        return kind
+
+
+def kinds_of(theme: Theme) -> tuple[Kind, ...]:
+    """Return the kinds of a theme, in the order in which pages show them."""
+    return tuple(each for each in Kind if theme_of(each) == theme)

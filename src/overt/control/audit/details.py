@@ -1,0 +1,80 @@
+"""What a leaf's body says, line by line, for an auditor: a name for each thing, and its value in words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils import timezone
+
+from overt.control.audit.finding import Shown
+
+LABELS = {
+    "email": "E-mail address",
+    "address": "Network address",
+    "grant": "Grant",
+    "why": "Why",
+    "what": "What",
+    "did": "What",
+    "token": "Token",
+    "scopes": "It allows",
+    "ends": "It ends",
+    "where": "Where",
+    "site": "Site",
+    "version": "Version",
+}
+"""Names of what stands in bodies besides what has a place of its own."""
+_OWN = frozenset({"who", "person", "cameras", "footage", "reference", "purpose", "changes", "name", "role"})
+
+
+def lines(act: Shown) -> Iterator[tuple[str, str]]:
+    """Return (name, value) of everything that an act's body says."""
+    body = act.body
+    if body is None:
+        return
+    if person := body.get("person"):
+        yield "Account", str(person.get("name", ""))
+    if act.camera_names:
+        yield "Cameras", act.camera_names
+    if footage := body.get("footage"):
+        yield "Footage", f"{_moment(footage.get('from'))} to {_moment(footage.get('to'))}"
+    if purpose := body.get("purpose"):
+        yield "Purpose", str(purpose.get("name", ""))
+        if basis := purpose.get("legal_basis"):
+            yield "Legal basis", str(basis)
+        if authorisation := purpose.get("authorisation"):
+            yield "Authorisation to follow", str(authorisation)
+    if reference := body.get("reference"):
+        yield "Reference", str(reference)
+    if role := body.get("role"):
+        yield "Role", str(role.get("name", ""))
+        if actions := role.get("actions"):
+            yield "It allows", ", ".join(map(str, actions))
+    for change in body.get("changes", []):
+        name = str(change.get("field", "")).replace("_", " ").capitalize()
+        yield name, f"{change.get('before') or 'nothing'} → {change.get('after') or 'nothing'}"
+    for name, value in body.items():
+        if name not in _OWN:
+            yield LABELS.get(name, name), _plain(value)
+
+
+def summary(act: Shown) -> str:
+    """Return the same in one line, for lists."""
+    return "; ".join(f"{name}: {value}" for name, value in lines(act) if name not in {"Grant", "Legal basis"})
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(value.get("name", "")) or ", ".join(f"{key}: {_plain(each)}" for key, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    return "" if value is None else str(value)
+
+
+def _moment(text: object) -> str:
+    try:
+        local = timezone.localtime(dt.datetime.fromisoformat(str(text)[:26] + "+00:00"))
+    except ValueError:
+        return str(text)
+    return f"{local.day} {local:%B %Y, %H:%M:%S %Z}"

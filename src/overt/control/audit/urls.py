@@ -1,0 +1,16 @@
+"""Addresses of `audit`."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, path
+
+from overt.control.audit import pages
+
+app_name = "audit"
+urlpatterns: list[URLPattern] = [
+    path("acts", pages.acts, name="acts"),
+    path("acts.csv", pages.acts_csv, name="acts-csv"),
+    path("acts/checkpoint", pages.checkpoint, name="checkpoint"),
+    path("acts/<int:number>", pages.act, name="act"),
+    path("acts/<int:number>/proof", pages.proof, name="proof"),
+]
