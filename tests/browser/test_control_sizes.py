@@ -26,6 +26,7 @@ OUT: Final = """() => {
   const {scrollWidth: across, scrollHeight: down} = document.documentElement;
   if (across > innerWidth || down > innerHeight) found.push(`the page is ${across} by ${down}`);
   const controls = [];
+  const modal = document.querySelector("dialog:modal");
   const scrolls = (each) => /auto|scroll/.test(getComputedStyle(each).overflowY);
   const visit = (root, inScrolling) => {
     for (const each of root.querySelectorAll("*")) {
@@ -33,6 +34,7 @@ OUT: Final = """() => {
       const inside = inScrolling || each.closest("[role=tree], .days") !== null;
       if (each.shadowRoot) visit(each.shadowRoot, inside || scrolls(each));
       if (!each.matches("button, input, select, a[href], [role=slider]") || !each.checkVisibility()) continue;
+      if (modal && !modal.contains(each)) continue;
       if (box.width === 0 || each.matches(".skip")) continue;
       const words = each.getAttribute("aria-label") ?? each.textContent.trim().slice(0, 40);
       if (!inside && (box.left < -1 || box.top < -1 || box.right > innerWidth + 1 || box.bottom > innerHeight + 1))
