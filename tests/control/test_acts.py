@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.utils import timezone
+from pydantic import SecretStr
 
 from acts_rig import Written, fresh_ledger, purpose
 from control_rig import PASSWORD, browser, camera_at, person_with, signed_in, site_in
@@ -18,7 +19,8 @@ from overt.control.acts.actor import Actor, acting
 from overt.control.acts.kinds import THEMES, WORDS, Kind, Theme, kinds_of, theme_of, words_of
 from overt.control.acts.models import Act, ActCamera
 from overt.control.acts.recording import record
-from overt.control.estate.changes import change_camera, save_site
+from overt.control.estate.changes import change_camera, put_device, save_site
+from overt.control.estate.equipment import DeviceInput, StreamInput
 from overt.control.estate.models import Camera, Site
 from overt.control.people import managing, roles
 from overt.control.people.actions import Action
@@ -191,6 +193,18 @@ def test_a_page_says_that_the_ledger_cannot_be_written(monkeypatch: pytest.Monke
     answer = client.post("/people/roles/add", {"name": "Watcher", "actions": ["live"]})
     assert (answer.status_code, "disk is full" in answer.content.decode()) == (503, True)
     assert not Role.objects.filter(name="Watcher").exists()
+
+
+def test_a_device_is_written_down_without_its_address_and_password(written: Written) -> None:
+    camera = camera_at(site_in())
+    device = DeviceInput(
+        "192.0.2.7", 554, "viewer", SecretStr("s3cret"), streams=(StreamInput("main", "rtsp://192.0.2.7/1"),)
+    )
+    put_device(camera.pk, camera.version, device, None)
+    [told] = written.bodies("device.changed")
+    assert told["changes"] == [{"field": "device_address", "before": "", "after": "another one"}]
+    assert "192.0.2.7" not in str(told)
+    assert "s3cret" not in str(told)
 
 
 # --- the table by which they are found --------------------------------------------------------------------------------

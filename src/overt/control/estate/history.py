@@ -140,7 +140,13 @@ def note(
         did=did,
         fields=[each.to_row() for each in differences],
     )
-    changes = [Change(each.field, each.words_before, each.words_after) for each in differences]
+    # Who reads the ledger need not know where devices are: that it is another place is enough.
+    changes = [
+        Change(each.field, "", "another one")
+        if each.field == DEVICE_ADDRESS
+        else Change(each.field, each.words_before, each.words_after)
+        for each in differences
+    ]
     record(kind, cameras=[camera.key], changes=changes, more={"did": did, "name": camera.name})
 
 
