@@ -146,8 +146,9 @@ def test_a_moment_is_found_and_saved(wall: Wall, council: Council, keys: Keyboar
     keys.to("Moment of the day")
     before = wall.look()["at"]
     keys.press("ArrowLeft", "ArrowLeft")
+    # Until the very frame is there: what is near it may be shown first.
     wall.until_look(f"Math.abs(look.at - {before - 10}) < 0.2")
-    shown = wall.settled()["tiles"][0]["moment"]
+    shown = wall.until_look("tile.kind === 'picture' && Math.abs(tile.moment - look.at) < 0.2")["tiles"][0]["moment"]
     keys.to("Next frame", back=True)
     keys.press("Enter")
     wall.until_look(f"tile.moment > {shown} && tile.moment < {shown + 0.5}")
