@@ -7,7 +7,7 @@ from uuid import UUID
 
 from overt.control.acts.actor import Actor
 from overt.control.acts.kinds import Kind
-from overt.control.acts.recording import Span, record
+from overt.control.acts.recording import Json, Span, record
 from overt.control.viewing.reasons import Stated
 
 
@@ -18,37 +18,24 @@ def watched(who: Actor, grant: UUID, cameras: Collection[str]) -> None:
 
 def replayed(who: Actor, grant: UUID, cameras: Collection[str], why: Stated) -> None:
     """Write down that the last minutes of cameras are about to be opened."""
-    record(
-        Kind.LOOK_REPLAYED,
-        by=who,
-        cameras=cameras,
-        reference=why.reference,
-        more={"grant": str(grant), "purpose": {**why.to_json()}},
-    )
+    _for_a_purpose(Kind.LOOK_REPLAYED, who, grant, cameras, None, why)
 
 
 def opened(who: Actor, grant: UUID, cameras: Collection[str], span: Span, why: Stated) -> None:
     """Write down that recorded footage is about to be opened."""
-    record(
-        Kind.LOOK_OPENED,
-        by=who,
-        cameras=cameras,
-        footage=span,
-        reference=why.reference,
-        more={"grant": str(grant), "purpose": {**why.to_json()}},
-    )
+    _for_a_purpose(Kind.LOOK_OPENED, who, grant, cameras, span, why)
 
 
 def taken(who: Actor, grant: UUID, cameras: Collection[str], span: Span, why: Stated) -> None:
     """Write down that footage is about to be saved as a clip."""
-    record(
-        Kind.CLIP_TAKEN,
-        by=who,
-        cameras=cameras,
-        footage=span,
-        reference=why.reference,
-        more={"grant": str(grant), "purpose": {**why.to_json()}},
-    )
+    _for_a_purpose(Kind.CLIP_TAKEN, who, grant, cameras, span, why)
+
+
+def _for_a_purpose(
+    kind: Kind, who: Actor, grant: UUID, cameras: Collection[str], span: Span | None, why: Stated
+) -> None:
+    more: dict[str, Json] = {"grant": str(grant), "purpose": {**why.to_json()}}
+    record(kind, by=who, cameras=cameras, footage=span, reference=why.reference, more=more)
 
 
 def ended(who: Actor, grant: UUID, cameras: Collection[str], why: str) -> None:
