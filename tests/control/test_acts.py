@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 from django.utils import timezone
 from pydantic import SecretStr
+from pytest_django import Settings
 
 from acts_rig import Written, fresh_ledger, purpose
 from control_rig import PASSWORD, browser, camera_at, person_with, signed_in, site_in
@@ -27,7 +29,7 @@ from overt.control.people.actions import Action
 from overt.control.people.models import Appointment, Person, Role, SiteGroup
 from overt.control.people.rights import Rights
 from overt.control.people.tokens import make_token, owner_of
-from overt.control.viewing import purposes
+from overt.control.viewing import holding, purposes
 from overt.control.viewing.models import Purpose
 from overt.errors import UnavailableError
 from overt.ledger.ledger import Ledger
@@ -205,6 +207,20 @@ def test_a_device_is_written_down_without_its_address_and_password(written: Writ
     assert told["changes"] == [{"field": "device_address", "before": "", "after": "another one"}]
     assert "192.0.2.7" not in str(told)
     assert "s3cret" not in str(told)
+
+
+def test_a_passphrase_file_opens_nothing_that_is_not_written_down(
+    written: Written, monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path
+) -> None:
+    settings.CONTROL = settings.CONTROL.model_copy(update={"custodian_passphrase_file": tmp_path / "passphrase"})
+    opened: list[Path] = []
+    monkeypatch.setattr(holding, "custody", lambda: SimpleNamespace(unlock_from=opened.append))
+    monkeypatch.setattr(holding, "holder", lambda: SimpleNamespace(start=lambda: None))
+    holding.start()
+    assert (len(opened), len(written.bodies("key.unlocked"))) == (1, 1)
+    refuse(monkeypatch)
+    holding.start()
+    assert len(opened) == 1
 
 
 # --- the table by which they are found --------------------------------------------------------------------------------

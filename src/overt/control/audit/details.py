@@ -15,6 +15,7 @@ LABELS = {
     "address": "Network address",
     "grant": "Grant",
     "why": "Why",
+    "how": "How",
     "what": "What",
     "did": "What",
     "token": "Token",

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
 
 from overt.clock import SystemClock
 from overt.contract.socket_client import MediaControl
+from overt.control.acts.actor import SYSTEM
+from overt.control.acts.kinds import Kind
+from overt.control.acts.recording import record
 from overt.control.configuration import ControlSettings
 from overt.control.people.signals import rights_changed, session_ended
 from overt.control.secrets import grant_key
 from overt.control.viewing.custody import Custody
 from overt.control.viewing.grants import Holder
+from overt.errors import OvertError
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 def _told() -> ControlSettings:
@@ -40,7 +47,12 @@ def start() -> None:
     """Unlock recorded footage where a file holds the passphrase, and begin to look after grants."""
     told = _told()
     if told.custodian_passphrase_file is not None:
-        custody().unlock_from(told.custodian_passphrase_file)
+        try:
+            record(Kind.KEY_UNLOCKED, by=SYSTEM, more={"how": "with the file that holds its passphrase"})
+        except OvertError as error:
+            _LOG.error("recorded footage stays locked, since that cannot be written down: %s", error)
+        else:
+            custody().unlock_from(told.custodian_passphrase_file)
     holder().start()
 
 
