@@ -5,17 +5,14 @@ They are evidence of when leaves existed, and are never removed.
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from overt.errors import CorruptError, ForbiddenError, InvalidError, MissingError
 from overt.ledger.checkpoint import SignedCheckpoint
 from overt.ledger.cosignature import Cosignature, cosigned_by
-from overt.ledger.files import FILE_MODE, FOLDER_MODE, refused
+from overt.ledger.files import FILE_MODE, FOLDER_MODE, locked, refused
 from overt.ledger.note import MAX_NOTE, Signature, VerifierKey
 from overt.new_file import read_small, replace
 
@@ -37,7 +34,7 @@ def add(directory: Path, signed: SignedCheckpoint, lines: Sequence[Signature]) -
     except OSError as error:
         raise refused(folder, error) from error
     path = folder / str(signed.size)
-    with _locked(folder):
+    with locked(folder):
         note = signed.note
         try:
             kept = SignedCheckpoint.parse(read_small(path, MAX_NOTE, "cosigned checkpoint"))
@@ -102,17 +99,3 @@ def verified_lines(
         )
         raise ForbiddenError(msg)
     return kept, good
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    path = folder / ".lock"
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-    except OSError as error:
-        raise refused(path, error) from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)

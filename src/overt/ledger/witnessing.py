@@ -15,12 +15,9 @@ ID is the beginning of SHA-256 of the origin. The mirror is what lets a witness 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -32,7 +29,7 @@ from overt.ledger.checkpoint import SignedCheckpoint, read_decimal
 from overt.ledger.comparing import first_difference, first_leaf_that_differs
 from overt.ledger.cosignature import cosign, cosigned_by
 from overt.ledger.edge import HashEdge
-from overt.ledger.files import FILE_MODE, FOLDER_MODE, LedgerFiles, refused
+from overt.ledger.files import FILE_MODE, FOLDER_MODE, LedgerFiles, locked, refused
 from overt.ledger.keys import create_key, read_key
 from overt.ledger.leaves import Leaf, time_text
 from overt.ledger.note import COSIGNATURE, MAX_NOTE, NoteSigner, Signature, VerifierKey
@@ -186,7 +183,7 @@ class Witness:
         signed = SignedCheckpoint.parse(source.read(CHECKPOINT))
         known = self.log(signed.checkpoint.origin)
         signed.require_log_key(known.keys)
-        with _locked(known.directory):
+        with locked(known.directory):
             last = known.last()
             try:
                 self._extend_mirror(source, known, signed, last)
@@ -216,7 +213,7 @@ class Witness:
         if request.old_size > signed.size:
             msg = f"the old size {request.old_size} is larger than that of the checkpoint, {signed.size}"
             raise InvalidError(msg)
-        with _locked(known.directory):
+        with locked(known.directory):
             last = known.last()
             size, root = (last.size, last.root) if last else (0, None)
             if request.old_size != size:
@@ -352,17 +349,3 @@ def mirrored_logs(state: Path, origins: Sequence[str]) -> Iterator[KnownLog]:
         directory = state / "logs" / log_folder(origin)
         if (directory / "log.json").is_file():
             yield KnownLog(directory, origin, ())
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    path = directory / ".lock"
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-    except OSError as error:
-        raise refused(path, error) from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
