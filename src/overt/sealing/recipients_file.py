@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from overt.errors import InvalidError
-from overt.new_file import read_small, write_new
+from overt.new_file import read_small, replace, write_new
 from overt.sealing.roles import Policy, Recipient, Recipients
 
 MAX_SIZE: Final = 16 * 1024
@@ -54,6 +54,19 @@ def write_recipients(path: Path, recipients: Recipients) -> None:
         ConflictError: if the file exists.
         MissingError, UnavailableError: if it cannot be written.
     """
+    write_new(path, _encoded(recipients), MODE)
+
+
+def replace_recipients(path: Path, recipients: Recipients) -> None:
+    """Put other recipients in the place of a recorder's, whole or not at all.
+
+    Raises:
+        UnavailableError: if it cannot be written; the file is as it was.
+    """
+    replace(path, _encoded(recipients), MODE)
+
+
+def _encoded(recipients: Recipients) -> bytes:
     model = _RecipientsFile(
         format="overt recipients",
         version=1,
@@ -65,7 +78,7 @@ def write_recipients(path: Path, recipients: Recipients) -> None:
             for each in recipients.recipients
         ],
     )
-    write_new(path, model.model_dump_json(indent=2).encode() + b"\n", MODE)
+    return model.model_dump_json(indent=2).encode() + b"\n"
 
 
 def read_recipients(path: Path) -> Recipients:
