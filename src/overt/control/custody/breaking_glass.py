@@ -23,7 +23,7 @@ from overt.control.people.actions import Action
 from overt.control.people.models import Person
 from overt.control.people.rights import Rights, require
 from overt.errors import ConflictError, ForbiddenError
-from overt.sealing.age_recipients import seal_to
+from overt.sealing.keyring import seal_to
 
 NUMBER_SIZE: Final = 32
 LASTS_S: Final = 600.0

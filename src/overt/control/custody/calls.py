@@ -23,6 +23,7 @@ from overt.control.people.json_calls import call, read
 from overt.control.people.models import MAX_NAME, Person
 from overt.control.people.rights import Rights
 from overt.errors import ForbiddenError
+from overt.sealing.keyring import MAX_ARMOURED
 
 TOUCHING: Final = (Action.RECORDED, Action.KEEP_KEYS)
 CHALLENGE: Final = "overt_key_challenge"
@@ -58,7 +59,7 @@ class Sealed(BaseModel):
     model_config = _STRICT
 
     request: UUID
-    sealed: Annotated[str, Field(max_length=keyrings.MAX_KEYRING)]
+    sealed: Annotated[str, Field(max_length=MAX_ARMOURED)]
 
 
 class ToSwitch(BaseModel):
@@ -162,7 +163,7 @@ def ask_to_seal(request: HttpRequest, role: str) -> dict[str, Any]:
 @call("POST", actions=TOUCHING)
 def seal(request: HttpRequest) -> dict[str, Any]:
     """Keep a keyring that a page has sealed; footage is sealed to a new role key at once."""
-    asked = read(request, Sealed, keyrings.MAX_KEYRING + 1024)
+    asked = read(request, Sealed, MAX_ARMOURED + 1024)
     made = keyrings.seal(asked.request, person_of(request), asked.sealed)
     if KeyRole(made.role) in roles_now():
         hand_over()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
@@ -18,25 +17,12 @@ from overt.control.custody.signatures import Registered
 from overt.control.people.actions import Action
 from overt.control.people.models import Person
 from overt.control.people.rights import Rights, require, rights_of
-from overt.errors import ConflictError, ForbiddenError, InvalidError, MissingError
+from overt.errors import ConflictError, ForbiddenError, MissingError
+from overt.sealing.keyring import checked_recipient
 
-RECIPIENT: Final = re.compile(r"age1[02-9ac-hj-np-z]{58}")
-"""An age X25519 recipient (Bech32)."""
 HOLDING: Final = (Action.RECORDED, Action.KEEP_KEYS)
 """Who may hold a security key: whoever may do one of these somewhere."""
 IN_USE: Final = (SecurityKey.State.PROPOSED, SecurityKey.State.APPROVED, SecurityKey.State.ADMITTED)
-
-
-def checked_recipient(text: str) -> str:
-    """Return an age recipient.
-
-    Raises:
-        InvalidError: it is none.
-    """
-    if RECIPIENT.fullmatch(text) is None:
-        msg = "what the page made of the security key is no age recipient (age1…)"
-        raise InvalidError(msg)
-    return text
 
 
 def key_of(key: UUID) -> SecurityKey:

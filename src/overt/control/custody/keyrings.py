@@ -16,16 +16,15 @@ from django.utils import timezone
 from overt.control.acts.kinds import Kind
 from overt.control.acts.recording import Json, record
 from overt.control.custody import texts
-from overt.control.custody.enrolling import checked_recipient, holders_left
+from overt.control.custody.enrolling import holders_left
 from overt.control.custody.models import KeyRequest, Keyring, SecurityKey
 from overt.control.custody.policies import ROLE_WORDS, KeyRole
 from overt.control.custody.requests import ask, locked, state_of
 from overt.control.people.models import Person
 from overt.errors import ConflictError, ForbiddenError, InvalidError
-from overt.sealing.age_recipients import recipients_in
+from overt.sealing.keyring import checked_recipient, recipient_count
 from overt.sealing.roles import key_id
 
-MAX_KEYRING: Final = 64 * 1024
 _PUBLIC: Final = re.compile(r"[0-9a-f]{64}")
 SEALABLE: Final = (SecurityKey.State.APPROVED, SecurityKey.State.ADMITTED)
 
@@ -99,7 +98,7 @@ def seal(request_id: UUID, person: Person, sealed: str) -> Keyring:
         role, keys = KeyRole(told["role"]), to_be_sealed_to(KeyRole(told["role"]))
         if [str(each.pk) for each in keys] != [each["id"] for each in told["keys"]]:
             raise ConflictError("Keys have come or gone while you sealed the keyring: do it once more.")
-        count = recipients_in(sealed) if len(sealed) <= MAX_KEYRING else 0
+        count = recipient_count(sealed)
         if count != len(keys) + 1:
             msg = f"the keyring is sealed to {count} recipients, not to {len(keys)} keys and the recovery on paper"
             raise InvalidError(msg)

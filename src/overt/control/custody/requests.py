@@ -358,8 +358,9 @@ def _layer(sealed: Mapping[str, str]) -> str:
 
 def _refuse_secrets(answer: Mapping[str, Any]) -> None:
     """What the key's PRF gave opens a keyring: a page that sends it is not ours."""
-    results = answer.get("clientExtensionResults")
-    if isinstance(results, Mapping) and results:
+    outputs = answer.get("clientExtensionResults")
+    prf = outputs.get("prf") if isinstance(outputs, Mapping) else None
+    if isinstance(prf, Mapping) and "results" in prf:
         msg = (
             "The page has sent more than the signature of the security key. Reload it; if that does not help, tell us."
         )
