@@ -38,6 +38,7 @@ await build({
     join(here, "src/viewing/review-page.ts"),
     join(here, "src/viewing/plan-page.ts"),
     join(here, "src/viewing/plan-change.ts"),
+    join(here, "src/custody/custody-page.ts"),
     join(here, "src/viewing/viewing.css"),
   ],
   entryNames: "[name]",

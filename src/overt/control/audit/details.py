@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
-from django.utils import timezone
-
+from overt.control.acts.moments import in_words
 from overt.control.audit.finding import Shown
 
 LABELS = {
@@ -39,7 +37,7 @@ def lines(act: Shown) -> Iterator[tuple[str, str]]:
     if act.camera_names:
         yield "Cameras", act.camera_names
     if footage := body.get("footage"):
-        yield "Footage", f"{_moment(footage.get('from'))} to {_moment(footage.get('to'))}"
+        yield "Footage", f"{in_words(footage.get('from'))} to {in_words(footage.get('to'))}"
     if purpose := body.get("purpose"):
         yield "Purpose", str(purpose.get("name", ""))
         if basis := purpose.get("legal_basis"):
@@ -71,11 +69,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_plain, value))
     return "" if value is None else str(value)
-
-
-def _moment(text: object) -> str:
-    try:
-        local = timezone.localtime(dt.datetime.fromisoformat(str(text)[:26] + "+00:00"))
-    except ValueError:
-        return str(text)
-    return f"{local.day} {local:%B %Y, %H:%M:%S %Z}"

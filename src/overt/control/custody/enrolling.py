@@ -74,7 +74,7 @@ def propose(person: Person, role: KeyRole, label: str, key: Registered, recipien
             sign_count=key.sign_count,
             proposed=timezone.now(),
         )
-        found.full_clean(exclude=["approved_by"])
+        found.full_clean()
         found.save()
         record(Kind.SECURITY_KEY_PROPOSED, person=(person.pk, person.name), more=_told(found) | {"model": key.model})
     return found
@@ -144,7 +144,7 @@ def end(person: Person, rights: Rights, key_id: UUID, why: str) -> SecurityKey:
         if key.state == SecurityKey.State.ENDED:
             raise ConflictError(f"“{key.label}” is out of use already.")
         key.state, key.ended, key.ended_why = SecurityKey.State.ENDED, timezone.now(), why
-        key.full_clean(exclude=["approved_by"])
+        key.full_clean()
         key.save(update_fields=["state", "ended", "ended_why"])
         record(Kind.SECURITY_KEY_ENDED, person=(key.holder_id, key.holder.name), more=_told(key) | {"why": why})
     return key

@@ -39,8 +39,8 @@ class SecurityKey(models.Model):
     """age recipient that the key's PRF gives: what keyrings are sealed to."""
     sign_count = models.BigIntegerField(default=0)
     proposed = models.DateTimeField()
-    approved_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
-    ended = models.DateTimeField(null=True)
+    approved_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    ended = models.DateTimeField(null=True, blank=True)
     ended_why = models.CharField(max_length=200, blank=True)
 
     class Meta:

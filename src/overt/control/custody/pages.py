@@ -80,6 +80,7 @@ def _role(role: KeyRole, may_keep: bool) -> dict[str, Any]:
         "drill_due": found is not None and switching.drill_is_due(found.drilled, timezone.now()),
         "keys": [(each, each.pk in left) for each in keys],
         "may_keep": may_keep,
+        "approval_needs_key": keyring_of(enrolling.other_role(role)) is not None,
     }
 
 

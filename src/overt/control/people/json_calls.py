@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from django.core.exceptions import ValidationError as FieldError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_http_methods
 from pydantic import BaseModel, ValidationError
@@ -22,7 +23,7 @@ Read = TypeVar("Read", bound=BaseModel)
 
 
 def call(*methods: str, actions: tuple[Action, ...]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make a view of a function that returns plain values (None: 204) and raises OvertError."""
+    """Make a view of a function that returns plain values (None: 204) and raises OvertError, or what models refuse."""
 
     def make(function: Callable[..., Any]) -> Callable[..., HttpResponse]:
         @asks(*actions)
@@ -31,8 +32,10 @@ def call(*methods: str, actions: tuple[Action, ...]) -> Callable[[Callable[..., 
         def view(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
             try:
                 found = function(request, *arguments, **named)
+            except FieldError as error:
+                return _refusal(InvalidError(" ".join(error.messages)))
             except OvertError as error:
-                return JsonResponse({"error": {"kind": error.kind, "message": str(error)}}, status=error.http_status)
+                return _refusal(error)
             answer = HttpResponse(status=204) if found is None else JsonResponse(found)
             answer["cache-control"] = "no-store"
             return answer
@@ -40,6 +43,10 @@ def call(*methods: str, actions: tuple[Action, ...]) -> Callable[[Callable[..., 
         return view
 
     return make
+
+
+def _refusal(error: OvertError) -> JsonResponse:
+    return JsonResponse({"error": {"kind": error.kind, "message": str(error)}}, status=error.http_status)
 
 
 def read(request: HttpRequest, model: type[Read], limit: int = MAX_BODY) -> Read:
