@@ -34,6 +34,7 @@ OTHER_COMMANDS: Final = {
     "keys change-passphrase": "opens the key, no footage",
     "keys recover": "opens the key, no footage",
     "keys check": "opens the key, no footage",
+    "keys recover-keyring": "opens the key, no footage",
     "keys grant-key": "makes a key that opens live pictures alone, through a recorder",
     "ledger verify": "reads a ledger",
     "ledger show": "reads a ledger",
