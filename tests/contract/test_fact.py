@@ -86,6 +86,8 @@ def test_the_json_form_is_stable() -> None:
         "footage-deleted",
         "assignment-applied",
         "assignment-refused",
+        "recipients-applied",
+        "recipients-refused",
         "facts-lost",
         "recorder-started",
         "recorder-stopped",

@@ -75,6 +75,30 @@ def test_nothing_is_given_where_nothing_is_allowed(house: House) -> None:
     assert house.media.given == {}
 
 
+def test_what_is_refused_is_written_down_once_however_often_a_page_asks(house: House) -> None:
+    for _ in range(5):
+        with pytest.raises(ForbiddenError):
+            house.holder.give(house.viewer, DIGEST, Wish(live=("foyer",)))
+    wish = house.recorded("foyer", "market")
+    given = house.holder.give(house.viewer, DIGEST, wish)
+    for _ in range(5):
+        house.holder.change(given.id, house.viewer, wish)
+    told = house.written.bodies("look.refused")
+    assert [(each["cameras"], each["lacking"]) for each in told] == [
+        (["foyer"], ["Watch live"]),
+        (["foyer"], ["Look back at recorded footage"]),
+    ]
+    assert told[1]["footage"] == {"from": to_iso(wish.from_ns), "to": to_iso(wish.to_ns)}
+    assert told[0]["who"]["name"] == "Robin Field"
+
+
+def test_a_page_that_asks_without_a_purpose_yet_is_no_refused_look(house: House) -> None:
+    now = house.clock.now_ns
+    with pytest.raises(ForbiddenError, match="purpose"):
+        house.holder.give(house.viewer, DIGEST, Wish((), ("market",), now - HOUR, now))
+    assert house.written.bodies("look.refused") == []
+
+
 def test_it_is_renewed_while_the_page_asks_and_ends_when_it_does_not(house: House) -> None:
     given = house.holder.give(house.viewer, DIGEST, LIVE)
     for _ in range(4):

@@ -23,6 +23,7 @@ from overt.ledger.reader import LedgerReader
 from overt.recorder.configuration import Configuration, ConfigurationSource, camera_argument
 from overt.recorder.health import RecorderHealth, StreamHealth
 from overt.recorder.program import ASSIGNMENT_FILE, RecorderProgram
+from overt.sealing.roles import Recipients
 
 CAMERA = camera_argument("a=rtsp://u:hush-hush@192.0.2.7/1")
 NEWER = Assignment(revision=5, cameras=(CAMERA,))
@@ -43,6 +44,9 @@ class FakeCapture:
             raise UnavailableError("no worker")
         self.assignment = assignment
         self.applied.set()
+
+    def seal_to(self, recipients: Recipients) -> None:
+        self.sealed_to = recipients
 
     def health(self) -> RecorderHealth:
         streams = [

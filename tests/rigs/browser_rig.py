@@ -16,6 +16,7 @@ from uuid import UUID
 
 import httpx
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Playwright, WebSocket, expect
+from playwright.sync_api import Error as PlaywrightError
 
 from axe import violations
 from media_rig import ControlRoom, may
@@ -301,7 +302,11 @@ class Screen:
         """Wait until a condition of `look`, in JavaScript with `look`, `tile` (the first) and `tiles`, holds."""
         look = f"const look = ({LOOK})(); if (!look?.tiles.length) return false; const {{tiles}} = look;"
         script = f"() => {{ {look} const [tile] = tiles; return ({condition}) && look; }}"
-        found: dict[str, Any] = self.until(script, seconds=seconds)
+        try:
+            found: dict[str, Any] = self.until(script, seconds=seconds)
+        except PlaywrightError as error:
+            error.add_note(f"looking back stands at {self.look()}")
+            raise
         return found
 
     def button(self, name: str) -> None:

@@ -142,7 +142,8 @@ def test_everything_but_footage_comes_back(tmp_path: Path) -> None:
     assert tables_of(other) == tables_of(council)
     assert tables_of(other)["estate_device"], "a camera's device is among the rows"
     kept, back = ledger_of(council), ledger_of(other)
-    assert kept[-1][0] != "system.restored"
+    assert kept[-1][0] == "system.backup"
+    assert (kept[-1][1] or {})["file"] == "council.age"
     assert back[:-1] == kept
     assert back[-1][0] == "system.restored"
     kinds = {row["model"] for row in rows_of(file)}

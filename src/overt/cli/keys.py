@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from overt.cli.grant_keys import grant_key
+from overt.cli.keyring_recovery import recover_keyring
 from overt.cli.passphrase import read_passphrase
 from overt.errors import ConflictError, InvalidError
 from overt.sealing import custody
@@ -180,3 +181,4 @@ def _print_facts(facts: dict[str, Any]) -> None:
 
 
 app.command("grant-key")(grant_key)
+app.command("recover-keyring")(recover_keyring)

@@ -177,6 +177,28 @@ class AssignmentRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class RecipientsApplied:
+    """Everything is sealed to these public keys of the site from now on."""
+
+    kind: ClassVar[str] = "recipients-applied"
+    policy: str
+    roles: tuple[str, ...]
+    """In the order of a wrap's layers, the innermost first."""
+    key_ids: tuple[str, ...]
+    """Of the roles, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientsRefused:
+    """A change of the file with the site's public keys was refused; the recorder goes on with those that it has."""
+
+    kind: ClassVar[str] = "recipients-refused"
+    key_ids: tuple[str, ...]
+    """Those in force."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class FactsLost:
     """The outbox could not write, its memory was full, and the oldest waiting facts were dropped."""
 
@@ -224,6 +246,8 @@ FactData = (
     | FootageDeleted
     | AssignmentApplied
     | AssignmentRefused
+    | RecipientsApplied
+    | RecipientsRefused
     | FactsLost
     | RecorderStarted
     | RecorderStopped

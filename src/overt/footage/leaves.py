@@ -21,6 +21,8 @@ from overt.contract.fact import (
     FootageDeleted,
     GapClosed,
     GapOpened,
+    RecipientsApplied,
+    RecipientsRefused,
     RecorderStarted,
     RecorderStopped,
     SegmentStored,
@@ -35,6 +37,8 @@ GAP_CLOSED: Final = "gap.closed"
 DELETED: Final = "footage.deleted"
 ASSIGNED: Final = "assignment.applied"
 REFUSED: Final = "assignment.refused"
+SEALED_TO: Final = "recipients.applied"
+NOT_SEALED_TO: Final = "recipients.refused"
 STARTED: Final = "recorder.started"
 STOPPED: Final = "recorder.stopped"
 COMPARED: Final = "footage.compared"
@@ -48,6 +52,8 @@ KINDS: Final = (
     DELETED,
     ASSIGNED,
     REFUSED,
+    SEALED_TO,
+    NOT_SEALED_TO,
     STARTED,
     STOPPED,
     COMPARED,
@@ -135,6 +141,11 @@ _BODIES: Final[dict[type[FactData], tuple[str, Callable[[Any], dict[str, Any]]]]
         REFUSED,
         lambda data: {"revision": data.revision, "source": data.source, "reason": data.reason},
     ),
+    RecipientsApplied: (
+        SEALED_TO,
+        lambda data: {"policy": data.policy, "roles": list(data.roles), "key_ids": list(data.key_ids)},
+    ),
+    RecipientsRefused: (NOT_SEALED_TO, lambda data: {"key_ids": list(data.key_ids), "reason": data.reason}),
     RecorderStarted: (STARTED, lambda data: {"version": data.version}),
     RecorderStopped: (STOPPED, lambda _: {}),
     FootageCompared: (

@@ -66,6 +66,8 @@ class StoreStatus:
     unassigned: tuple[KeptFootage, ...]
     """Footage of cameras that are not assigned any more."""
     facts_dropped: int
+    behind: int
+    """Streams whose running segment is still sealed to recipients that are not in force any more."""
 
 
 class FootageStore:
@@ -155,6 +157,8 @@ class FootageStore:
             locations=self._locations,
             buffer=SealBuffer(),
             request_period=self._periods.request,
+            discard_period=self._periods.discard,
+            generation=lambda: self._periods.generation,
             put_segment=self._index.put_segment,
             put_gap=self._put_gap,
             clock_offset_ns=lambda: self.clock_offset_ns,
@@ -270,6 +274,24 @@ class FootageStore:
         """Close a stream's segment; from here on it is not recorded, and its gap says so."""
         self._writer.call(key, lambda stream: stream.finish(GapCause.RECORDER, detail))
 
+    def seal_to(self, recipients: Recipients) -> None:
+        """Seal to other recipients from now on: each stream begins a new key period, at its next keyframe.
+
+        Where no keyframe comes, within 10 s of footage. No fragment waits for it: until the new key is stored, a stream
+        goes on with the period that it has. Never waits; any thread.
+
+        Raises:
+            ForbiddenError: if they are another site's; nothing has changed then.
+        """
+        if recipients.site_id != self._marker.site:
+            msg = f"{self.directory}: the keys of {recipients.site} are another site's: seal to those of this site"
+            raise ForbiddenError(msg)
+        if self._periods.seal_to(recipients):
+            now = self._utc_ns()
+            for entry in self._writer.entries():
+                # One that finds no place in the queue is renewed by its next fragment.
+                self._writer.call(entry.status.key, lambda stream: stream.renew(now))
+
     # --- policy and status -------------------------------------------------------------------------------------------
 
     def set_retention(self, policies: dict[str, RetentionPolicy]) -> None:
@@ -308,6 +330,7 @@ class FootageStore:
             retention_troubles=self._retention.troubles if self._retention else (),
             unassigned=self._retention.unassigned if self._retention else (),
             facts_dropped=self._announcer.dropped,
+            behind=sum(entry.writer is not None and entry.writer.behind for entry in self._writer.entries()),
         )
 
     def ring(self, key: StreamKey) -> list[RingState]:

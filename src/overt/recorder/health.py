@@ -218,6 +218,32 @@ class MediaHealth:
 
 
 @dataclass(slots=True, kw_only=True)
+class RoleHealth:
+    """A role that footage is sealed to, by its public key."""
+
+    role: str
+    key_id: str
+    public_key: str
+    """X25519, 64 hexadecimal digits."""
+
+
+@dataclass(slots=True, kw_only=True)
+class SealingHealth:
+    """Whom footage is sealed to. Public keys alone."""
+
+    policy: str = ""
+    """`single`, or `four-eyes`: both roles must act together. Empty: not known."""
+    roles: list[RoleHealth] = field(default_factory=list)
+    """In the order of a wrap's layers, the innermost first."""
+    since_ns: int = 0
+    """When these keys came into force here."""
+    behind: int = 0
+    """Streams whose running segment is still sealed to the keys before; they follow within seconds."""
+    trouble: str = ""
+    """Why a change of the file with the public keys was refused; empty: it was not."""
+
+
+@dataclass(slots=True, kw_only=True)
 class UnassignedHealth:
     """Footage of a camera that is not assigned any more; its last known retention goes on to hold."""
 
@@ -253,6 +279,7 @@ class RecorderHealth:
     facts: FactsHealth = field(default_factory=FactsHealth)
     ledger: LedgerHealth = field(default_factory=LedgerHealth)
     media: MediaHealth = field(default_factory=MediaHealth)
+    sealing: SealingHealth = field(default_factory=SealingHealth)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that `json.dumps` takes; `from_dict` reads them."""

@@ -23,6 +23,7 @@ from overt.contract.fact import (
     AssignmentApplied,
     AssignmentRefused,
     Fact,
+    FactData,
     Kept,
     RecorderStarted,
     RecorderStopped,
@@ -30,16 +31,25 @@ from overt.contract.fact import (
 )
 from overt.errors import ConflictError, OvertError, UnavailableError
 from overt.new_file import replace as replace_file
-from overt.recorder.configuration import NO_LISTEN, Configuration, ConfigurationSource, diff, split_address
+from overt.recorder.configuration import (
+    NO_LISTEN,
+    RECIPIENTS_FILE,
+    Configuration,
+    ConfigurationSource,
+    diff,
+    split_address,
+)
 from overt.recorder.health import FactsHealth, MediaHealth, RecorderHealth
 from overt.recorder.http import Endpoint, HttpPlane, application, bind_tcp, names_of
 from overt.recorder.ledger.keeping import FootageLedger
 from overt.recorder.media_plane.host import MediaHost
 from overt.recorder.outbox import FactOutbox
 from overt.recorder.probing.prober import Prober
+from overt.recorder.site_keys import SiteKeys, said
 from overt.recorder.status import assess
 from overt.recorder.watch import ConfigurationWatch, WatchCallbacks
 from overt.recorder.wrapped_periods import WrappedPeriods
+from overt.sealing.roles import Recipients
 
 ASSIGNMENT_FILE: Final = "assignment.json"
 STOP_TIMEOUT_S: Final = 20.0
@@ -58,6 +68,10 @@ class Capture(Protocol):
 
     def apply(self, assignment: Assignment) -> None:
         """Go over to an assignment; raises `OvertError` if it is refused."""
+        ...
+
+    def seal_to(self, recipients: Recipients) -> None:
+        """Have everything sealed to these public keys from now on."""
         ...
 
     def health(self) -> RecorderHealth:
@@ -82,8 +96,12 @@ class RecorderProgram:
         configuration: Configuration,
         capture: Callable[[Configuration], Capture],
         clock: Clock | None = None,
+        recipients: Path | None = None,
     ) -> None:
-        """Build the parts; `capture` makes the supervisor from the configuration with the assignment in force."""
+        """Build the parts; `capture` makes the supervisor from the configuration with the assignment in force.
+
+        `recipients`: file with the site's public keys that is followed while the recorder runs; None: they stay.
+        """
         self._clock = clock or SystemClock()
         self._source = source
         self._settings = configuration.settings
@@ -106,7 +124,11 @@ class RecorderProgram:
         self._listening = ""
         callbacks = WatchCallbacks(self._apply_file, self._refuse, _LOG.warning)
         # What the file says is held against what it said before, never against what the control room assigned.
-        self._watch = ConfigurationWatch(source, in_file, callbacks)
+        in_file = replace(in_file, settings=in_file.settings.model_copy(update={"recipients": recipients}))
+        kept = self._settings.footage / RECIPIENTS_FILE
+        self._keys = SiteKeys(recipients, kept, self._capture.seal_to, self._tell_now) if recipients else None
+        followed = (recipients, self._keys.follow) if recipients and self._keys else None
+        self._watch = ConfigurationWatch(source, in_file, callbacks, followed)
 
     @property
     def listening(self) -> str:
@@ -141,7 +163,7 @@ class RecorderProgram:
         try:
             self._capture.start()
             self._running = True
-            self._tell(new_fact(RecorderStarted(version("overt")), self._clock.utc_ns()))
+            self._tell_now(RecorderStarted(version("overt")))
             self._ledger.start()
             self._plane.start()
             if self._media is not None:
@@ -151,9 +173,10 @@ class RecorderProgram:
             raise
         names = tuple(camera.name for camera in self._assignment.cameras)
         applied = AssignmentApplied(self._assignment.revision, names, (), (), _kept(self._assignment.cameras))
-        self._tell(new_fact(applied, self._clock.utc_ns()))
-        if self._source.path is not None:
-            self._watch.start()
+        self._tell_now(applied)
+        if self._keys is not None:
+            self._tell_now(said(self._keys.current))
+        self._watch.start()
 
     def reload(self) -> None:
         """Read the configuration file now (SIGHUP); safe in a signal handler."""
@@ -164,7 +187,9 @@ class RecorderProgram:
         outbox = self._outbox.health()
         facts = FactsHealth(waiting=outbox.waiting, lost=outbox.lost, error=outbox.error)
         media = self._media.health() if self._media is not None else MediaHealth()
-        return assess(replace(self._capture.health(), facts=facts, media=media, ledger=self._ledger.health()))
+        health = self._capture.health()
+        sealing = replace(health.sealing, trouble=self._keys.trouble if self._keys is not None else "")
+        return assess(replace(health, facts=facts, media=media, sealing=sealing, ledger=self._ledger.health()))
 
     def apply(self, assignment: Assignment) -> None:
         """Go over to an assignment of the control room, and keep it.
@@ -203,7 +228,7 @@ class RecorderProgram:
             self._media.stop(MEDIA_STOP_S)
         self._capture.stop(timeout_s)
         if self._running:
-            self._tell(new_fact(RecorderStopped(), self._clock.utc_ns()))
+            self._tell_now(RecorderStopped())
             # What is not on disk by then has its leaf after the next start.
             self._outbox.flush(LEDGER_STOP_S)
             if not self._ledger.stop(LEDGER_STOP_S):
@@ -269,6 +294,10 @@ class RecorderProgram:
         source = str(self._source.path) if self._named_here and self._source.path else "control room"
         _LOG.error("assignment refused, the old one goes on: %s", reason)
         self._tell(new_fact(AssignmentRefused(self._assignment.revision, source, reason), self._clock.utc_ns()))
+
+    def _tell_now(self, data: FactData) -> None:
+        """Pass on what has just happened."""
+        self._tell(new_fact(data, self._clock.utc_ns()))
 
     def _tell(self, fact: Fact) -> None:
         """Pass a fact to everybody who listens."""

@@ -125,18 +125,34 @@ def create_key_file(
     if same_site is not None and same_site.role == role:
         msg = f"site {site}: the other key file is of role {role} too: give the second person another role"
         raise InvalidError(msg)
-    private = X25519PrivateKey.generate()
-    public = private.public_key().public_bytes_raw()
+    site_id = same_site.site_id if same_site else new_id()
+    created = datetime.now(UTC).replace(microsecond=0)
+    return _kept(path, RoleKey(site_id, site, role, created, X25519PrivateKey.generate()), passphrase)
+
+
+def keep_key(path: Path, role_key: RoleKey, passphrase: str) -> CreatedKey:
+    """Keep a private key that exists already in a file of its own, under a passphrase and a fresh recovery code.
+
+    Raises:
+        InvalidError: as `checked_passphrase`.
+        ConflictError: if the file exists; it is left alone.
+        MissingError, UnavailableError: if it cannot be written.
+    """
+    return _kept(path, role_key, checked_passphrase(passphrase))
+
+
+def _kept(path: Path, role_key: RoleKey, passphrase: str) -> CreatedKey:
+    """Seal a key twice and write its file."""
     code = new_recovery_code()
     key_file = KeyFile(
-        site_id=same_site.site_id if same_site else new_id(),
-        site=site,
-        role=role,
-        key_id=Recipient(role, public).key_id,
-        public_key=public.hex(),
-        created=datetime.now(UTC).replace(microsecond=0),
-        sealed=_sealed(private, passphrase),
-        recovery=_sealed(private, code),
+        site_id=role_key.site_id,
+        site=role_key.site,
+        role=role_key.role,
+        key_id=role_key.key_id,
+        public_key=role_key.public_key.hex(),
+        created=role_key.created,
+        sealed=_sealed(role_key.private_key, passphrase),
+        recovery=_sealed(role_key.private_key, code),
     )
     write_new(path, _encoded(key_file), MODE)
     return CreatedKey(key_file, code)

@@ -17,6 +17,7 @@ class Via(StrEnum):
     PAGE = "page"
     TOKEN = "token"  # noqa: S105 - a word, no secret
     SYSTEM = "system"
+    COMMAND = "command"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,29 @@ import logging
 from importlib.metadata import version
 from typing import Final
 
+from django.conf import settings
+
 from overt.control.acts import book
 from overt.control.acts.indexing import Indexer
 from overt.control.acts.kinds import Kind
-from overt.control.acts.recording import record
+from overt.control.acts.outside import SOCKET, Doorway
+from overt.control.acts.recording import Json, record
+from overt.control.configuration import ControlSettings
 from overt.errors import OvertError
 
 _LOG: Final = logging.getLogger(__name__)
-_running: Final[list[Indexer]] = []
+_running: Final[list[Indexer | Doorway]] = []
+
+
+def _settings(told: ControlSettings) -> dict[str, Json]:
+    """Return what an auditor asks of how it was started: settings about looking, signing in, and the ledger."""
+    return {
+        "second_factor": told.second_factor,
+        "session_idle_minutes": told.session_idle_minutes,
+        "session_hours": told.session_hours,
+        "single_sign_on": told.single_sign_on is not None,
+        "footage_unlocked_at_start": told.custodian_passphrase_file is not None,
+    }
 
 
 def start() -> None:
@@ -22,11 +37,12 @@ def start() -> None:
     A ledger that cannot be written does not keep it from starting: pages say what the matter is, and recording goes on.
     """
     try:
-        record(Kind.STARTED, more={"version": version("overt")})
+        record(Kind.STARTED, more={"version": version("overt"), "settings": _settings(settings.CONTROL)})
     except OvertError as error:
         _LOG.error("the ledger cannot be written, and nothing that has to be written down can be done: %s", error)
-    _running.append(Indexer())
-    _running[-1].start()
+    for part in (Indexer(), Doorway(settings.CONTROL.data / SOCKET)):
+        part.start()
+        _running.append(part)
 
 
 def stop() -> None:

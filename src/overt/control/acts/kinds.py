@@ -32,11 +32,13 @@ class Kind(StrEnum):
     LOOK_OPENED = "look.opened"
     LOOK_REPLAYED = "look.replayed"
     LOOK_ENDED = "look.ended"
+    LOOK_REFUSED = "look.refused"
     CLIP_TAKEN = "clip.taken"
 
     SIGNED_IN = "sign-in.done"
     SIGN_IN_FAILED = "sign-in.failed"
     SIGNED_OUT = "sign-in.ended"
+    PROOF_FAILED = "sign-in.proof-failed"
 
     PERSON_ADDED = "person.added"
     PERSON_CHANGED = "person.changed"
@@ -56,7 +58,11 @@ class Kind(StrEnum):
     CAMERA_CHANGED = "camera.changed"
     CAMERA_STATE = "camera.state"
     DEVICE_CHANGED = "device.changed"
+    DEVICE_PROBED = "device.probed"
     PURPOSE_CHANGED = "purpose.changed"
+    LAYOUT_CHANGED = "layout.changed"
+    PLAN_CHANGED = "plan.changed"
+    ALERT_CHANGED = "alert.changed"
 
     KEY_MADE = "key.made"
     KEY_UNLOCKED = "key.unlocked"
@@ -64,6 +70,7 @@ class Kind(StrEnum):
     KEY_REFUSED = "key.refused"
     STARTED = "system.started"
     STOPPED = "system.stopped"
+    BACKED_UP = "system.backup"
     RESTORED = "system.restored"
     READ = "ledger.read"
 
@@ -73,10 +80,12 @@ WORDS: Final[dict[Kind, str]] = {
     Kind.LOOK_OPENED: "Opened recorded footage",
     Kind.LOOK_REPLAYED: "Replayed the last minutes",
     Kind.LOOK_ENDED: "Stopped looking",
+    Kind.LOOK_REFUSED: "Asked for pictures that they may not see",
     Kind.CLIP_TAKEN: "Saved a clip",
     Kind.SIGNED_IN: "Signed in",
     Kind.SIGN_IN_FAILED: "Failed to sign in",
     Kind.SIGNED_OUT: "Signed out",
+    Kind.PROOF_FAILED: "Failed to prove who they are",
     Kind.PERSON_ADDED: "Added an account",
     Kind.PERSON_CHANGED: "Changed an account",
     Kind.PERSON_REMOVED: "Removed an account",
@@ -94,13 +103,18 @@ WORDS: Final[dict[Kind, str]] = {
     Kind.CAMERA_CHANGED: "Changed a camera",
     Kind.CAMERA_STATE: "Switched a camera on or off",
     Kind.DEVICE_CHANGED: "Changed a camera’s device",
+    Kind.DEVICE_PROBED: "Had a device looked at, with pictures of it",
     Kind.PURPOSE_CHANGED: "Changed a purpose",
+    Kind.LAYOUT_CHANGED: "Changed a layout or tour that is shared",
+    Kind.PLAN_CHANGED: "Changed a floor plan",
+    Kind.ALERT_CHANGED: "Changed an alert rule",
     Kind.KEY_MADE: "Made the site’s key",
     Kind.KEY_UNLOCKED: "Unlocked recorded footage",
     Kind.KEY_LOCKED: "Locked recorded footage",
     Kind.KEY_REFUSED: "Tried a wrong passphrase on the site’s key",
     Kind.STARTED: "Started",
     Kind.STOPPED: "Stopped",
+    Kind.BACKED_UP: "Made a backup",
     Kind.RESTORED: "Restored a backup",
     Kind.READ: "Looked into who did what",
 }
@@ -118,6 +132,9 @@ _ABOUT: Final[dict[str, Theme]] = {
     "camera": Theme.CAMERAS,
     "device": Theme.CAMERAS,
     "purpose": Theme.CAMERAS,
+    "layout": Theme.CAMERAS,
+    "plan": Theme.CAMERAS,
+    "alert": Theme.SYSTEM,
     "key": Theme.SYSTEM,
     "system": Theme.SYSTEM,
     "ledger": Theme.SYSTEM,

@@ -7,6 +7,8 @@ from typing import Final
 from django.db import transaction
 from django.utils import timezone
 
+from overt.control.acts.kinds import Kind
+from overt.control.acts.recording import Change, Json, changes_of, record
 from overt.control.health.channels import channel_named
 from overt.control.health.kinds import KINDS
 from overt.control.health.models import AlertRule, Incident
@@ -17,6 +19,8 @@ from overt.errors import ConflictError, InvalidError
 
 MAX_ADDRESS: Final = 2000
 MAX_SECRET: Final = 500
+FIELDS: Final = ("name", "kinds", "severity", "group", "channel", "delay_s", "repeat_hours", "enabled")
+"""What the ledger says of a rule; of address and secret only that there are others."""
 
 
 def save_rule(
@@ -31,6 +35,7 @@ def save_rule(
         InvalidError: the address is none of its channel, or a kind is unknown.
         ValidationError: another field is not lawful, or the name is taken.
         ConflictError: somebody else has changed it since `version`.
+        UnavailableError: it cannot be written down.
     """
     require(rights, Action.CHANGE_CAMERAS, rule.group_id)
     channel = channel_named(rule.channel)
@@ -61,10 +66,22 @@ def save_rule(
         rule.save()
         if not rule.enabled:
             Incident.objects.filter(rule=rule, over_at=None).update(over_at=timezone.now())
+        _record(before, rule, [("address", bool(address)), ("secret", bool(secret))])
     return rule
 
 
 def delete_rule(rule: AlertRule, rights: Rights) -> None:
-    """Delete a rule with its messages; raises ForbiddenError as `save_rule`."""
+    """Delete a rule with its messages; raises ForbiddenError and UnavailableError as `save_rule`."""
     require(rights, Action.CHANGE_CAMERAS, rule.group_id)
-    rule.delete()
+    named: Json = {"id": rule.pk, "name": rule.name}
+    with transaction.atomic():
+        rule.delete()
+        record(Kind.ALERT_CHANGED, more={"rule": named, "what": "It was deleted."})
+
+
+def _record(before: AlertRule | None, rule: AlertRule, sealed_ones: list[tuple[str, bool]]) -> None:
+    old = {} if before is None else {name: getattr(before, name) for name in FIELDS}
+    changed = changes_of(old, {name: getattr(rule, name) for name in FIELDS})
+    changed += [Change(name, "", "another one") for name, given in sealed_ones if given]
+    if changed:
+        record(Kind.ALERT_CHANGED, changes=changed, more={"rule": {"id": rule.pk, "name": rule.name}})

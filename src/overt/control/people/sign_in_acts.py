@@ -9,7 +9,7 @@ import logging
 from typing import Any, Final
 from uuid import UUID
 
-from allauth.mfa.signals import authenticator_added, authenticator_removed
+from allauth.mfa.signals import authentication_failed, authenticator_added, authenticator_removed
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -48,6 +48,25 @@ def _failed(sender: object, credentials: dict[str, Any], request: HttpRequest | 
     person = Person.objects.filter(email=email).first()
     whose = None if person is None else (person.pk, person.name)
     _try(Kind.SIGN_IN_FAILED, NOBODY, whose, email=email, address=_from(request))
+
+
+@receiver(authentication_failed, dispatch_uid="people.acts.code-failed")
+def _code_failed(
+    sender: object, request: HttpRequest, user: Person, authenticator: Any, *, reauthentication: bool, **details: object
+) -> None:
+    del sender, details
+    how = f"with a code: {authenticator.get_type_display()}"
+    unproved(request, user, how, signed_in=reauthentication)
+
+
+def unproved(request: HttpRequest | None, person: Person | None, how: str, *, signed_in: bool) -> None:
+    """Write down that a code or passkey was refused: at sign-in, or of somebody who is signed in and was asked again.
+
+    `person` is whose account it was tried on; None where nobody said, or there is none.
+    """
+    by = Actor(person.pk, person.name) if signed_in and person is not None else NOBODY
+    whose = None if person is None else (person.pk, person.name)
+    _try(Kind.PROOF_FAILED if signed_in else Kind.SIGN_IN_FAILED, by, whose, how=how, address=_from(request))
 
 
 @receiver(user_logged_out, dispatch_uid="people.acts.signed-out")

@@ -25,6 +25,7 @@ from django.db.migrations.loader import MigrationLoader
 from overt.control.acts.actor import SYSTEM
 from overt.control.acts.book import open_ledger
 from overt.control.acts.kinds import Kind
+from overt.control.acts.outside import write_down
 from overt.control.configuration import ControlSettings
 from overt.control.project.server import bring_up_to_date
 from overt.errors import ConflictError, CorruptError, InvalidError, MissingError, UnavailableError
@@ -48,15 +49,21 @@ MAX_BACKUP: Final = 4 * 1024**3
 def make_backup(settings: ControlSettings, asked: dict[str, Any]) -> dict[str, Any]:
     """Write a backup to the file `asked["file"]` under `asked["passphrase"]`; return its size and what is in it.
 
+    That one is made is written into the ledger first, by the control room where it runs.
+
     Raises:
         MissingError: there is nothing to keep: the control room has never run with this data directory.
         ConflictError: the file exists.
-        UnavailableError: disk or database refuses.
+        UnavailableError: disk, database or ledger refuses.
     """
     path = Path(asked["file"])
     if not settings.secrets.is_dir():
         msg = f"{settings.data} is no data directory of a control room: nothing to keep"
         raise MissingError(msg)
+    if path.exists():
+        msg = f"{path} exists already and is not overwritten: choose another name, or move it away"
+        raise ConflictError(msg)
+    write_down(settings, Kind.BACKED_UP, {"file": path.name})
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as tar, TemporaryDirectory() as scratch:
         rows = Path(scratch) / ROWS

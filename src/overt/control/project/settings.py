@@ -130,6 +130,11 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+MFA_FORMS = {
+    "authenticate_webauthn": "overt.control.people.passkey_forms.AuthenticateForm",
+    "login_webauthn": "overt.control.people.passkey_forms.SignInForm",
+    "reauthenticate_webauthn": "overt.control.people.passkey_forms.ReauthenticateForm",
+}
 MFA_ADAPTER = "overt.control.people.adapters.SecondFactorAdapter"
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_RATE_LIMITS = {"webauthn_login": "60/m/ip"}

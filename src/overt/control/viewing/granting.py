@@ -73,6 +73,8 @@ class Refusal:
     camera: str
     action: Action
     words: str
+    unlawful: bool = False
+    """The right to it is lacking; else it is a purpose or the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +137,9 @@ def decide(
 
 def _refusal(rights: Rights, key: str, place: Place | None, action: Action) -> Refusal:
     if place is None or not any(rights.may(each, place.group) for each in Action):
-        return Refusal(key, action, f"There is no camera “{key}”, or you may not know of it.")
+        return Refusal(key, action, f"There is no camera “{key}”, or you may not know of it.", unlawful=True)
     words = f"You may not see this of {place.name}: it needs the right “{WORDS[action]}” at {place.site_name}."
-    return Refusal(key, action, words)
+    return Refusal(key, action, words, unlawful=True)
 
 
 def permissions(decision: Decision, wish: Wish, issued_ns: int) -> tuple[Permission, ...]:

@@ -22,6 +22,7 @@ from overt.clock import SECOND, Clock
 from overt.contract.grant import SKEW_S, Binding, Grant
 from overt.control.acts.actor import Actor
 from overt.control.acts.recording import Span
+from overt.control.people.actions import Action
 from overt.control.people.rights import Rights
 from overt.control.viewing import looks
 from overt.control.viewing.catalogue import places
@@ -29,6 +30,7 @@ from overt.control.viewing.custody import Custody
 from overt.control.viewing.granting import NO_REASON, Decision, Wish, decide, permissions
 from overt.control.viewing.purposes import stated
 from overt.control.viewing.reasons import Stated
+from overt.control.viewing.refused import RefusedLooks
 from overt.control.viewing.standing import Standing, standing
 from overt.errors import ConflictError, ForbiddenError, InvalidError, MissingError, OvertError, UnavailableError
 from overt.ids import new_id
@@ -143,6 +145,7 @@ class Holder:
         self._to_revoke: dict[UUID, int] = {}
         """Those that the media plane has not yet been told of, and when they end by themselves (monotonic)."""
         self._reasons: OrderedDict[UUID, tuple[str, str]] = OrderedDict()
+        self._refused = RefusedLooks(clock)
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -213,6 +216,8 @@ class Holder:
         held = self._mine(grant, viewer.session)
         lacking = [each for each in cameras if each not in held.decision.export]
         if lacking or not cameras:
+            asked = [(each, Action.EXPORT) for each in lacking]
+            self._refused.note(viewer.session, viewer.actor, asked, Span(from_ns, to_ns))
             msg = "You may not save footage of these cameras: it needs the right “Export footage”."
             raise ForbiddenError(msg)
         opened = any(set(cameras) <= each and begin <= from_ns < to_ns <= end for each, begin, end in held.spans)
@@ -280,6 +285,7 @@ class Holder:
         """Decide, write down, release, give. The caller has the turn."""
         why = held.why if wish.reason is None else stated(wish.reason)
         decision = decide(viewer.rights, places(wish.cameras), wish, why, locked=not self._custody.unlocked)
+        self._note_refused(viewer, wish, decision)
         if not decision.cameras:
             if decision.refusals:
                 raise ForbiddenError(decision.refusals[0].words)
@@ -297,6 +303,12 @@ class Holder:
         self._sign(held, decision, wish, roots)
         held.viewer, held.wish, held.decision, held.why = viewer, wish, decision, why
         return self._given(held)
+
+    def _note_refused(self, viewer: Viewer, wish: Wish, decision: Decision) -> None:
+        """Write down what of a wish was refused for want of a right."""
+        lacking = [(each.camera, each.action) for each in decision.refusals if each.unlawful]
+        span = Span(wish.from_ns, wish.to_ns) if wish.recorded else None
+        self._refused.note(viewer.session, viewer.actor, lacking, span)
 
     def _write_down(self, held: _Held, viewer: Viewer, decision: Decision, wish: Wish, why: Stated | None) -> None:
         """Put into the ledger what of this it has not yet. What cannot be written is not given."""

@@ -8,6 +8,8 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
+from overt.control.acts.kinds import Kind
+from overt.control.acts.recording import changes_of, record
 from overt.control.people.actions import Action
 from overt.control.people.models import Person, SiteGroup
 from overt.control.people.rights import Rights
@@ -36,12 +38,13 @@ def tours_of(person: Person, rights: Rights) -> QuerySet[Tour]:
 
 
 def save_layout(person: Person, rights: Rights, asked: NewLayout) -> Layout:
-    """Save a layout; one's own of the same name is replaced.
+    """Save a layout; one's own of the same name is replaced. That one is shared, or was, is written down.
 
     Raises:
         InvalidError: it contradicts itself.
         ForbiddenError: it cannot be shared with that group by this person.
         ConflictError: there are too many.
+        UnavailableError: it cannot be written down.
     """
     if asked.tiles not in TILES or len(asked.cells) > asked.tiles:
         msg = f"A layout has {', '.join(map(str, TILES[:-1]))} or {TILES[-1]} tiles, and no more cells than tiles."
@@ -51,7 +54,15 @@ def save_layout(person: Person, rights: Rights, asked: NewLayout) -> Layout:
         msg = "A camera stands once in a layout."
         raise InvalidError(msg)
     values = {"group": _group(rights, asked.group), "tiles": asked.tiles, "cells": list(asked.cells)}
-    made: Layout = _kept(Layout.objects.filter(owner=person), lambda: _save(Layout, person, asked.name, values))
+    own = Layout.objects.filter(owner=person)
+
+    def save() -> Layout:
+        before = _shown(own.filter(name=asked.name.strip()).first())
+        layout: Layout = _save(Layout, person, asked.name, values)
+        _record(before, _shown(layout), layout)
+        return layout
+
+    made: Layout = _kept(own, save)
     return made
 
 
@@ -70,16 +81,20 @@ def save_tour(person: Person, rights: Rights, asked: NewTour) -> Tour:
             msg = f"The layout “{layout.name}” is not shared with {group.name}: share it first."
             raise InvalidError(msg)
 
+    own = Tour.objects.filter(owner=person)
+
     def save() -> Tour:
+        before = _shown(own.filter(name=asked.name.strip()).first())
         tour: Tour = _save(Tour, person, asked.name, {"group": group})
         tour.steps.all().delete()
         TourStep.objects.bulk_create(
             TourStep(tour=tour, layout_id=step.layout, position=at, seconds=step.seconds)
             for at, step in enumerate(asked.steps)
         )
+        _record(before, _shown(tour), tour)
         return tour
 
-    made: Tour = _kept(Tour.objects.filter(owner=person), save)
+    made: Tour = _kept(own, save)
     return made
 
 
@@ -94,8 +109,31 @@ def remove_tour(person: Person, tour: int) -> None:
 
 
 def _remove(found: QuerySet[Any], what: str) -> None:
-    if not found.delete()[0]:
+    row = found.first()
+    if row is None:
         raise MissingError(_GONE.format(what))
+    with transaction.atomic():
+        _record(_shown(row), {}, row)
+        row.delete()
+
+
+def _shown(row: Layout | Tour | None) -> dict[str, object]:
+    """Return what others can show of a layout or tour: nothing of one that is not shared."""
+    if row is None or row.group is None:
+        return {}
+    shown: dict[str, object] = {"shared_with": row.group.name}
+    if isinstance(row, Layout):
+        return shown | {"cameras": [cell for cell in row.cells if cell is not None]}
+    return shown | {"layouts": [step.layout.name for step in row.steps.select_related("layout")]}
+
+
+def _record(before: dict[str, object], after: dict[str, object], row: Layout | Tour) -> None:
+    """Write down that something which is shared was saved, is shared no more, or was removed."""
+    fields = dict.fromkeys([*before, *after])
+    changed = changes_of(before, {name: after.get(name) for name in fields})
+    if changed:
+        what = "layout" if isinstance(row, Layout) else "tour"
+        record(Kind.LAYOUT_CHANGED, changes=changed, more={what: {"id": row.pk, "name": row.name}})
 
 
 def _group(rights: Rights, group: int | None) -> SiteGroup | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -10,6 +10,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
+from overt.control.acts.kinds import Kind
+from overt.control.acts.recording import Json, record
 from overt.control.estate.models import Camera, Site
 from overt.control.estate.register import sites_for
 from overt.control.people.actions import Action
@@ -75,22 +77,30 @@ def add_plan(site: Site, name: str, picture: pictures.Picture) -> FloorPlan:
 
     Raises:
         ConflictError: the site has too many.
-        UnavailableError: the disk refuses.
+        UnavailableError: the disk refuses, or it cannot be written down.
     """
     if site.plans.count() >= MAX_PLANS:
         msg = f"A site has at most {MAX_PLANS} plans: remove one first."
         raise ConflictError(msg)
     with transaction.atomic():
         plan = FloorPlan.objects.create(site=site, name=name, width=picture.width, height=picture.height)
+        _record(plan, "It was added.")
         pictures.keep(plan.pk, picture)
     return plan
 
 
 def remove_plan(plan: FloorPlan) -> None:
-    """Remove a plan with its pins."""
+    """Remove a plan with its pins. Raises UnavailableError where that cannot be written down."""
     identity = plan.pk
-    plan.delete()
+    with transaction.atomic():
+        _record(plan, "It was removed.", [pin.camera.key for pin in plan.pins.select_related("camera")])
+        plan.delete()
     pictures.remove(identity)
+
+
+def _record(plan: FloorPlan, what: str, cameras: Iterable[str] = ()) -> None:
+    named: Json = {"id": str(plan.pk), "name": plan.name}
+    record(Kind.PLAN_CHANGED, cameras=cameras, more={"plan": named, "site": plan.site.name, "what": what})
 
 
 def cameras_of(plan: FloorPlan) -> QuerySet[Camera]:
@@ -104,6 +114,7 @@ def put_pins(plan: FloorPlan, places: Sequence[Place]) -> None:
 
     Raises:
         InvalidError: a camera is of another site, or there twice.
+        UnavailableError: it cannot be written down.
     """
     allowed = {each.pk: each for each in cameras_of(plan)}
     if len({each.camera for each in places}) != len(places) or any(each.camera not in allowed for each in places):
@@ -114,6 +125,8 @@ def put_pins(plan: FloorPlan, places: Sequence[Place]) -> None:
         Pin(plan=plan, camera=allowed[each.camera], x=each.x, y=each.y, direction=each.direction % 360)
         for each in places
     )
+    # Where a camera hangs and looks is the plan's, not the ledger's: that it was moved is enough there.
+    _record(plan, "Its cameras were placed.", sorted(allowed[each.camera].key for each in places))
 
 
 def described(plan: FloorPlan, rights: Rights) -> list[dict[str, Any]]:
