@@ -27,6 +27,7 @@ from overt.ids import StreamKey, new_id
 from overt.recorder.configuration import Configuration, ConfigurationSource, camera_argument
 from overt.recorder.health import RecorderHealth, StreamHealth
 from overt.sealing.recipients_file import read_recipients
+from overt.sealing.roles import Recipients
 
 Site = Any
 """The fixture of conftest.py, which cannot be imported."""
@@ -46,6 +47,9 @@ class FakeCapture:
         self.tell(new_fact(GapOpened("network", "\x1b[31mno route", 7), 8, key))
 
     def apply(self, assignment: Assignment) -> None:
+        raise ConflictError("not now")
+
+    def seal_to(self, recipients: Recipients) -> None:
         raise ConflictError("not now")
 
     def health(self) -> RecorderHealth:
@@ -83,7 +87,14 @@ def test_with_json_every_line_is_a_value(source: ConfigurationSource, capsys: py
     captured = capsys.readouterr()
     lines = [json.loads(line) for line in captured.out.splitlines()]
     kinds = [line["fact"]["kind"] for line in lines if "fact" in line]
-    assert kinds == ["segment-stored", "gap-opened", "assignment-applied"]
+    assert kinds == [
+        "segment-stored",
+        "gap-opened",
+        "recorder-started",
+        "assignment-applied",
+        "recipients-applied",
+        "recorder-stopped",
+    ]
     assert lines[-1]["stopped"]["level"] == "ok"
     assert "hush" not in captured.out + captured.err
 

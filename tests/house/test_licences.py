@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -19,3 +20,9 @@ def test_every_film_has_its_licence_and_mit_its_notice() -> None:
         if any(licence == "MIT" for licence in rows.values()):
             assert "Copyright (c) 2021 Axis Communications AB" in notices
             assert "The above copyright notice and this permission notice" in notices
+
+
+def test_what_the_pages_bundle_is_under_licences_that_allow_it_and_comes_with_them() -> None:
+    packages = json.loads((ROOT / "web" / "package-lock.json").read_text())["packages"]
+    bundled = {name: each["license"] for name, each in packages.items() if name and not each.get("dev")}
+    assert set(bundled.values()) <= {"MIT", "BSD-3-Clause", "ISC", "0BSD", "Apache-2.0"}, bundled

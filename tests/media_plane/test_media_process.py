@@ -36,6 +36,7 @@ from overt.recorder.program import RecorderProgram
 from overt.recorder.status import assess
 from overt.recorder.time_zone import system_time_zone
 from overt.sealing.recipients_file import read_recipients
+from overt.sealing.roles import Recipients
 from recorder_rig import Recorder, Site, addresses, cameras, make_site, toml_of
 
 LIMIT_S = 60.0
@@ -176,6 +177,9 @@ class NoCapture:
         pass
 
     def apply(self, assignment: Assignment) -> None:
+        pass
+
+    def seal_to(self, recipients: Recipients) -> None:
         pass
 
     def health(self) -> RecorderHealth:

@@ -42,6 +42,24 @@ def test_keys_of_another_site_are_refused(tmp_path: Path) -> None:
         prepare(RecorderSettings(footage=footage, recipients=keys(tmp_path / "two.json")))
 
 
+def test_without_a_usable_file_an_old_directory_goes_on_with_its_copy(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = keys(tmp_path / "site.json")
+    settings = RecorderSettings(footage=tmp_path / "footage", recipients=given)
+    kept = prepare(settings).recipients
+    assert kept is not None
+    wanted, date = read_recipients(kept), kept.stat().st_mtime_ns
+    for spoil in (lambda: given.write_text("{"), given.unlink):
+        spoil()
+        assert prepare(settings).recipients == kept
+        assert "from before" in caplog.text
+        caplog.clear()
+    assert (read_recipients(kept), kept.stat().st_mtime_ns) == (wanted, date)
+    with pytest.raises(MissingError):
+        prepare(RecorderSettings(footage=tmp_path / "new", recipients=given))
+
+
 def test_a_directory_with_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("x")
     given = keys(tmp_path.parent / f"{tmp_path.name}.json")

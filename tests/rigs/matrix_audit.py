@@ -18,6 +18,7 @@ ROWS = {
     "audit:acts": Row(LEDGER_READERS),
     "audit:acts-csv": Row(LEDGER_READERS),
     "audit:checkpoint": Row(LEDGER_READERS),
+    "audit:commands": Row(LEDGER_READERS),
     "audit:act": Row(LEDGER_READERS, of_leaf, local=True),
     "audit:proof": Row(LEDGER_READERS, of_leaf, local=True),
     "GET /api/v1/acts": Row(LEDGER_READERS),

@@ -365,11 +365,11 @@ class Stored:
         return set(self.frames)
 
 
-def stored(site: Site, camera: str, codec: str = "h264") -> Stored:
-    """Read everything of a camera."""
+def stored(site: Site, camera: str, codec: str = "h264", keys: Sequence[RoleKey] = ()) -> Stored:
+    """Read everything of a camera, with the site's key and these."""
     found = Stored()
     with FootageReader(site.footage) as reader:
-        for item in reader.fragments(StreamKey(camera), 0, ALWAYS, StoredPeriods(site.footage, [site.role])):
+        for item in reader.fragments(StreamKey(camera), 0, ALWAYS, StoredPeriods(site.footage, [site.role, *keys])):
             if isinstance(item, Damage):
                 found.damage.append(item)
                 continue

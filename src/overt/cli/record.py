@@ -118,8 +118,9 @@ def run(
     Raises:
         OvertError: as `prepare`, the program and its capture refuse to start.
     """
+    given = configuration.settings.recipients
     configuration = replace(configuration, settings=prepare(configuration.settings))
-    program = RecorderProgram(source, configuration, capture)
+    program = RecorderProgram(source, configuration, capture, recipients=given)
     if output.as_json:
         program.on_fact(lambda fact: output.line({"fact": fact.to_dict()}, ""))
     elif not output.console.is_terminal:

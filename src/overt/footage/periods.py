@@ -2,11 +2,13 @@
 
 One thread a store. A period is asked for an hour ahead; its wrap is on the device before the period is handed over, and
 only what was handed over seals footage. While keys.sqlite cannot be written the request is repeated; a stream then goes
-on with the period that it has.
+on with the period that it has. When the site's public keys change (`seal_to`), nothing is wrapped to those before any
+more, and what was made ready for them is thrown away unused.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -27,6 +29,7 @@ from overt.sealing.roles import Recipients
 from overt.sealing.wraps import WrappedKey, begin_period
 
 RETRY_S: Final = 0.25
+_LOG: Final = logging.getLogger(__name__)
 MAX_AT_ONCE: Final = 64
 """Periods whose wraps are stored in one transaction: alone, each would cost a flush of its own, and a recorder of many
 cameras would begin seconds late."""
@@ -39,6 +42,8 @@ class ReadyPeriod:
     key: StreamKey
     start_ns: int
     period: KeyPeriod
+    generation: int
+    """Which of the store's recipients it is sealed to (`PeriodSource.generation`)."""
 
 
 @dataclass(slots=True)
@@ -46,6 +51,7 @@ class _Request:
     key: StreamKey
     start_ns: int
     made: tuple[KeyPeriod, WrappedKey] | None = None
+    generation: int = 0
 
 
 class PeriodSource:
@@ -60,11 +66,12 @@ class PeriodSource:
     ) -> None:
         """Take keys.sqlite, whom to seal to, and who is given each period (called in this thread)."""
         self._path = path
-        self._recipients = recipients
+        self._sealing = (0, recipients)
         self._deliver = deliver
         self._utc_ns = utc_ns
         self._condition = threading.Condition()
         self._requests: deque[_Request] = deque()
+        self._unused: list[UUID] = []
         self._stopping = False
         self.trouble: str | None = None
         """Why periods cannot be stored at present; None if they can."""
@@ -73,6 +80,26 @@ class PeriodSource:
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+
+    @property
+    def generation(self) -> int:
+        """Number of the recipients in force: 0 at first, one more with each change. Any thread."""
+        return self._sealing[0]
+
+    def seal_to(self, recipients: Recipients) -> bool:
+        """Wrap whatever is made from here on to other recipients; False if they are those in force. Any thread."""
+        with self._condition:
+            number, current = self._sealing
+            if recipients == current:
+                return False
+            self._sealing = (number + 1, recipients)
+        return True
+
+    def discard(self, period_id: UUID) -> None:
+        """Have the wrap of a period destroyed that has sealed nothing and will not; never blocks for the disk."""
+        with self._condition:
+            self._unused.append(period_id)
+            self._condition.notify()
 
     def request(self, key: StreamKey, start_ns: int) -> None:
         """Ask for a period that begins at `start_ns`; never blocks for the disk."""
@@ -91,6 +118,10 @@ class PeriodSource:
 
     def destroy(self, unused: list[UUID]) -> None:
         """Destroy the wraps of periods that sealed nothing; after `stop`."""
+        self._destroy([*self._unused, *unused])
+
+    def _destroy(self, unused: list[UUID]) -> None:
+        """Destroy wraps; what cannot be destroyed now is nothing to stop for."""
         if not unused:
             return
         try:
@@ -98,18 +129,21 @@ class PeriodSource:
                 keys.destroy(unused)
         except OvertError as error:
             # Retention sweeps up what nothing was sealed with.
-            self.trouble = str(error)
+            _LOG.warning("%d spare keys are left for retention to sweep up: %s", len(unused), error)
 
     def _run(self) -> None:
         """Serve requests in order, trying again while the file cannot be written."""
         while True:
             with self._condition:
-                while not self._requests and not self._stopping:
+                while not self._requests and not self._unused and not self._stopping:
                     self._condition.wait()
                 if self._stopping:
                     return
                 requests = list(islice(self._requests, MAX_AT_ONCE))
-            if not self._serve(requests):
+                # What streams wait for comes first.
+                unused, self._unused = (self._unused, []) if not requests else ([], self._unused)
+            self._destroy(unused)
+            if requests and not self._serve(requests):
                 with self._condition:
                     self._condition.wait_for(lambda: self._stopping, RETRY_S)
                 continue
@@ -127,9 +161,12 @@ class PeriodSource:
 
     def _serve(self, requests: list[_Request]) -> bool:
         """Make, store and deliver periods; False if all of them must be tried again."""
-        made = [request.made or begin_period(self._recipients, request.key) for request in requests]
-        for request, pair in zip(requests, made, strict=True):
-            request.made = pair
+        generation, recipients = self._sealing
+        made: list[tuple[KeyPeriod, WrappedKey]] = []
+        for request in requests:
+            if request.made is None or request.generation != generation:
+                request.made, request.generation = begin_period(recipients, request.key), generation
+            made.append(request.made)
         try:
             # Opened each time: a file that was put in another's place is noticed, and none is held open.
             with KeyStore(self._path, create=False) as keys:
@@ -145,6 +182,6 @@ class PeriodSource:
             return False
         self.trouble = None
         for request, (period, _) in zip(requests, made, strict=True):
-            self._deliver(ReadyPeriod(request.key, request.start_ns, period))
+            self._deliver(ReadyPeriod(request.key, request.start_ns, period, generation))
             request.made = None
         return True

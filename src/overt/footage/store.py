@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Final, Self
 from uuid import UUID
 
 from overt.clock import Clock, SystemClock
-from overt.contract.fact import DiskStateChanged, Fact, GapClosed, GapOpened, SegmentStored
+from overt.contract.fact import DiskStateChanged, Fact, FootageCompared, GapClosed, GapOpened, SegmentStored
 from overt.errors import ConflictError, ForbiddenError, OvertError, UnavailableError
 from overt.footage.announcer import Announcer
 from overt.footage.gaps import MAX_DETAIL, Gap, GapCause
@@ -35,7 +36,7 @@ from overt.footage.periods import PeriodSource
 from overt.footage.reconcile import rebuild_if_damaged, reconcile_open
 from overt.footage.recovery import recover_stream
 from overt.footage.retention_thread import KeptFootage, RetentionThread
-from overt.footage.rows import Hold, SegmentRow
+from overt.footage.rows import CONDITIONS, Hold, SegmentRow
 from overt.footage.segment_writer import SealBuffer
 from overt.footage.stream_writer import StreamStatus, StreamWriter, WriterContext
 from overt.footage.writer import Writer
@@ -65,6 +66,8 @@ class StoreStatus:
     unassigned: tuple[KeptFootage, ...]
     """Footage of cameras that are not assigned any more."""
     facts_dropped: int
+    behind: int
+    """Streams whose running segment is still sealed to recipients that are not in force any more."""
 
 
 class FootageStore:
@@ -154,6 +157,8 @@ class FootageStore:
             locations=self._locations,
             buffer=SealBuffer(),
             request_period=self._periods.request,
+            discard_period=self._periods.discard,
+            generation=lambda: self._periods.generation,
             put_segment=self._index.put_segment,
             put_gap=self._put_gap,
             clock_offset_ns=lambda: self.clock_offset_ns,
@@ -269,6 +274,24 @@ class FootageStore:
         """Close a stream's segment; from here on it is not recorded, and its gap says so."""
         self._writer.call(key, lambda stream: stream.finish(GapCause.RECORDER, detail))
 
+    def seal_to(self, recipients: Recipients) -> None:
+        """Seal to other recipients from now on: each stream begins a new key period, at its next keyframe.
+
+        Where no keyframe comes, within 10 s of footage. No fragment waits for it: until the new key is stored, a stream
+        goes on with the period that it has. Never waits; any thread.
+
+        Raises:
+            ForbiddenError: if they are another site's; nothing has changed then.
+        """
+        if recipients.site_id != self._marker.site:
+            msg = f"{self.directory}: the keys of {recipients.site} are another site's: seal to those of this site"
+            raise ForbiddenError(msg)
+        if self._periods.seal_to(recipients):
+            now = self._utc_ns()
+            for entry in self._writer.entries():
+                # One that finds no place in the queue is renewed by its next fragment.
+                self._writer.call(entry.status.key, lambda stream: stream.renew(now))
+
     # --- policy and status -------------------------------------------------------------------------------------------
 
     def set_retention(self, policies: dict[str, RetentionPolicy]) -> None:
@@ -307,6 +330,7 @@ class FootageStore:
             retention_troubles=self._retention.troubles if self._retention else (),
             unassigned=self._retention.unassigned if self._retention else (),
             facts_dropped=self._announcer.dropped,
+            behind=sum(entry.writer is not None and entry.writer.behind for entry in self._writer.entries()),
         )
 
     def ring(self, key: StreamKey) -> list[RingState]:
@@ -422,9 +446,10 @@ class FootageStore:
         """Store a gap's row and announce it (writer thread)."""
         self._index.put_gap(gap)
         if gap.end_ns is None:
-            self._announcer.announce(GapOpened(gap.cause.fact, gap.detail, gap.start_ns), gap.key)
+            self._announcer.announce(GapOpened(gap.cause.fact, gap.detail, gap.start_ns, gap.gap_id), gap.key)
         else:
-            self._announcer.announce(GapClosed(gap.cause.fact, gap.detail, gap.start_ns, gap.end_ns), gap.key)
+            closed = GapClosed(gap.cause.fact, gap.detail, gap.start_ns, gap.end_ns, gap.gap_id)
+            self._announcer.announce(closed, gap.key)
 
     def _segment_stored(self, row: SegmentRow) -> None:
         """Announce a segment that is complete and in the index (index thread)."""
@@ -438,6 +463,10 @@ class FootageStore:
                 frames=row.samples,
                 damaged_frames=row.damaged_samples,
                 lost_packets=row.lost_packets,
+                file=row.name,
+                condition=CONDITIONS[row.state],
+                root=row.merkle_root.hex(),
+                period=row.period_id,
             ),
             row.key,
         )
@@ -473,9 +502,12 @@ class FootageStore:
     def _compare(self) -> None:
         """Hold files against rows once, in the background; rebuild the index if it proves damaged."""
         try:
-            reconcile_open(self.directory, self._paths, self._utc_ns(), lambda: self._closed)
+            found = reconcile_open(self.directory, self._paths, self._utc_ns(), lambda: self._closed)
         except IndexDamagedError:
             rebuild_if_damaged(self.directory, self._utc_ns(), damaged=True)
-            reconcile_open(self.directory, self._paths, self._utc_ns(), lambda: self._closed)
+            found = reconcile_open(self.directory, self._paths, self._utc_ns(), lambda: self._closed)
         if not self._closed:
             self._compared.set()
+            counts = Counter(each.kind.value for each in found.differences)
+            told = tuple(f"{kind} {count}" for kind, count in sorted(counts.items()))
+            self._announcer.announce(FootageCompared(found.files, found.rows, told))

@@ -35,6 +35,8 @@ MIN_TOLERANCE_NS: Final = 50_000_000
 """Fragments may meet within this, or one and a half frames: the last frame's duration is an estimate."""
 UNFLAGGED_HOLE_NS: Final = SECOND // 2
 """Missing time inside a session that is a gap although the fragment is not marked as a discontinuity."""
+RENEWAL_S: Final = 10.0
+"""When the site's public keys change, a segment ends after this time even where no keyframe comes."""
 NO_REASON: Final = "no footage came, and nobody said why"
 
 
@@ -76,6 +78,10 @@ class WriterContext:
     locations: list[Location]
     buffer: SealBuffer
     request_period: Callable[[StreamKey, int], None]
+    discard_period: Callable[[UUID], None]
+    """Destroys the wrap of a period that has sealed nothing."""
+    generation: Callable[[], int]
+    """Number of the recipients in force; a period of another number is not gone on with."""
     put_segment: Callable[[SegmentRow], None]
     put_gap: Callable[[Gap], None]
     clock_offset_ns: Callable[[], int]
@@ -119,6 +125,8 @@ class StreamWriter:
         self._period: ReadyPeriod | None = None
         self._next_period: ReadyPeriod | None = None
         self._asked = False
+        self._renewal_ns: int | None = None
+        """Since when a period under new recipients waits for the end of the segment."""
         self._previous_id = NO_ID
         self._frame_ns = 0
         share = int.from_bytes(hashlib.sha256(str(status.key).encode()).digest()[:4]) / 2**32
@@ -136,8 +144,28 @@ class StreamWriter:
     def take_period(self, ready: ReadyPeriod) -> None:
         """Take a period whose wrap is stored."""
         self._asked = False
+        if ready.generation != self._context.generation():
+            # Made while the site's public keys changed.
+            self._context.discard_period(ready.period.period_id)
+            self.prepare(ready.start_ns)
+            return
         self._next_period = ready
         self.status.waiting_for_key = False
+
+    def renew(self, at_ns: int) -> None:
+        """The recipients have changed: throw away what was made ready for those before, and ask for another period."""
+        ready = self._next_period
+        if ready is not None and ready.generation != self._context.generation():
+            self._next_period = None
+            self._context.discard_period(ready.period.period_id)
+        if self._next_period is None:
+            self.prepare(at_ns)
+
+    @property
+    def behind(self) -> bool:
+        """True while a segment is being written under recipients that are not in force any more. Any thread."""
+        period = self._period
+        return self._running is not None and period is not None and period.generation != self._context.generation()
 
     def unused_periods(self) -> list[UUID]:
         """Return the periods that sealed nothing; their wraps may go."""
@@ -151,12 +179,16 @@ class StreamWriter:
     def _period_due(self, fragment: Fragment) -> bool:
         """True if another key period is ready and this fragment is to be sealed with it."""
         period = self._period
+        behind = period is not None and period.generation != self._context.generation()
         if self._next_period is None:
-            if period is not None and self._period_start(fragment.start_ns) != period.start_ns:
+            if behind:
+                self.prepare(fragment.start_ns)
+            elif period is not None and self._period_start(fragment.start_ns) != period.start_ns:
                 self.prepare(self._period_start(fragment.start_ns))
             return False
         return (
             period is None
+            or behind
             or self._period_start(fragment.start_ns) != period.start_ns
             or period.period.next_index > MAX_MESSAGES - 1024
         )
@@ -165,6 +197,8 @@ class StreamWriter:
 
     def store(self, session_id: UUID, fragment: Fragment) -> bool:
         """Write one fragment; False if it must wait for a key period, and be given again."""
+        if self._next_period is not None and self._next_period.generation != self._context.generation():
+            self.renew(fragment.start_ns)
         if self._period is not None and self._period.period.next_index >= MAX_MESSAGES - 4:
             self._end_segment()
             if self._next_period is None:
@@ -264,6 +298,7 @@ class StreamWriter:
             return
         start_ns = self._period_start(fragment.start_ns)
         self._period, self._next_period = replace(self._next_period, start_ns=start_ns), None
+        self._renewal_ns = None
         self.prepare(start_ns + HOUR)
 
     def _must_end(self, running: _Running, session_id: UUID, fragment: Fragment) -> bool:
@@ -283,8 +318,16 @@ class StreamWriter:
         age = fragment.start_ns + fragment.duration_ns - running.row.start_ns
         if age > self._context.options.segment_limit_s * SECOND:
             return True
-        due = self._period_due(fragment) or self._mark(fragment.start_ns) != running.mark
-        return due and fragment.keyframe
+        due = self._period_due(fragment)
+        if due and self.behind and self._renewal_overdue(fragment.start_ns):
+            return True
+        return (due or self._mark(fragment.start_ns) != running.mark) and fragment.keyframe
+
+    def _renewal_overdue(self, at_ns: int) -> bool:
+        """True once a period under new recipients has waited so long for a keyframe that it waits no more."""
+        if self._renewal_ns is None:
+            self._renewal_ns = at_ns
+        return at_ns - self._renewal_ns > RENEWAL_S * SECOND
 
     def _mark(self, at_ns: int) -> int:
         """Return the number of the interval of the stream's own raster in which a moment lies."""

@@ -70,6 +70,7 @@ class HealthCollector(Collector):
         """Yield the metric families of one snapshot."""
         health = self._snapshot()
         yield from _recorder(health)
+        yield from _sealing(health)
         yield from _streams(health.streams)
         yield from _disks(health.disks)
         yield from _workers(health.workers)
@@ -109,6 +110,22 @@ def _recorder(health: RecorderHealth) -> Iterator[Metric]:
     yield _counter("overt_recorder_clock_steps_total", "Steps of the wall clock.", (), [([], health.clock.steps)])
     yield _gauge("overt_facts_waiting", "Facts that are not on disk yet.", (), [([], health.facts.waiting)])
     yield _counter("overt_facts_lost_total", "Facts dropped while the disk failed.", (), [([], health.facts.lost)])
+    yield _gauge("overt_ledger_leaves", "Leaves of the footage ledger.", (), [([], health.ledger.leaves)])
+    failing = float(health.ledger.state == "failing")
+    yield _gauge("overt_ledger_failing", "1 while the footage ledger cannot be written.", (), [([], failing)])
+
+
+def _sealing(health: RecorderHealth) -> Iterator[Metric]:
+    """Yield whom footage is sealed to."""
+    sealing = health.sealing
+    keys = [([each.role, each.key_id, sealing.policy], 1.0) for each in sealing.roles]
+    yield _gauge("overt_sealing_key", "1 for each public key in force.", ("role", "key_id", "policy"), keys)
+    since: list[tuple[list[str], float]] = [([], sealing.since_ns / SECOND)] if sealing.since_ns else []
+    yield _gauge("overt_sealing_since_timestamp_seconds", "When these keys came into force.", (), since)
+    text = "Streams that are still sealed to the keys before."
+    yield _gauge("overt_sealing_behind", text, (), [([], sealing.behind)])
+    text = "1 while a change of the public keys is refused."
+    yield _gauge("overt_sealing_refused", text, (), [([], float(bool(sealing.trouble)))])
 
 
 def _streams(streams: list[StreamHealth]) -> Iterator[Metric]:

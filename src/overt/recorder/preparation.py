@@ -6,15 +6,20 @@ when the site's keys change.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+from typing import Final
 
-from overt.errors import ForbiddenError, MissingError, OvertError
+from overt.errors import ForbiddenError, InvalidError, MissingError, OvertError, UnavailableError
 from overt.footage.index import Index
 from overt.footage.layout import INDEX, MARKER
 from overt.footage.marker import Marker, create_location, read_marker
-from overt.new_file import replace
 from overt.recorder.configuration import RECIPIENTS_FILE, RecorderSettings
-from overt.sealing.recipients_file import MODE, read_recipients
+from overt.recorder.site_keys import keep_recipients
+from overt.sealing.recipients_file import read_recipients
+from overt.sealing.roles import Recipients
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 def prepare(settings: RecorderSettings) -> RecorderSettings:
@@ -23,7 +28,7 @@ def prepare(settings: RecorderSettings) -> RecorderSettings:
     Raises:
         MissingError: if the directory is new and no public keys are given, or a known disk is not mounted there.
         ForbiddenError: if the keys given are another site's.
-        OvertError: as the store refuses a directory, or the file of keys cannot be read.
+        OvertError: as the store refuses a directory, or the file of keys cannot be read and there is no copy of it.
     """
     kept = settings.footage / RECIPIENTS_FILE
     new = not (settings.footage / MARKER).exists()
@@ -34,7 +39,7 @@ def prepare(settings: RecorderSettings) -> RecorderSettings:
             "give --recipients FILE.json"
         )
         raise MissingError(msg)
-    recipients = read_recipients(settings.recipients or kept)
+    recipients = _recipients(settings.recipients, kept)
     marker = create_location(settings.footage, recipients.site_id) if new else read_marker(settings.footage)
     if marker.site != recipients.site_id:
         msg = (
@@ -42,10 +47,23 @@ def prepare(settings: RecorderSettings) -> RecorderSettings:
             "give that site's keys, or another directory"
         )
         raise ForbiddenError(msg)
-    if settings.recipients is not None:
-        replace(kept, settings.recipients.read_bytes(), MODE)
+    keep_recipients(kept, recipients)
     _further_locations(settings, marker)
     return settings.model_copy(update={"recipients": kept})
+
+
+def _recipients(given: Path | None, kept: Path) -> Recipients:
+    """Return whom to seal to: those given, or those of the copy where that file is not there or no good.
+
+    A recorder that is started again must not lose footage for a file that it would refuse while it runs.
+    """
+    try:
+        return read_recipients(given or kept)
+    except (InvalidError, MissingError, UnavailableError) as error:
+        if given is None or not kept.exists():
+            raise
+        _LOG.error("footage is sealed to the public keys from before: %s", error)
+        return read_recipients(kept)
 
 
 def _further_locations(settings: RecorderSettings, marker: Marker) -> None:

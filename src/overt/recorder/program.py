@@ -9,30 +9,53 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Protocol
 
 from overt.clock import Clock, SystemClock
 from overt.contract import local_socket
-from overt.contract.assignment import MAX_MESSAGE, Assignment
-from overt.contract.fact import AssignmentApplied, AssignmentRefused, Fact, new_fact
+from overt.contract.assignment import MAX_MESSAGE, Assignment, CameraAssignment
+from overt.contract.fact import (
+    AssignmentApplied,
+    AssignmentRefused,
+    Fact,
+    FactData,
+    Kept,
+    RecorderStarted,
+    RecorderStopped,
+    new_fact,
+)
 from overt.errors import ConflictError, OvertError, UnavailableError
 from overt.new_file import replace as replace_file
-from overt.recorder.configuration import NO_LISTEN, Configuration, ConfigurationSource, diff, split_address
+from overt.recorder.configuration import (
+    NO_LISTEN,
+    RECIPIENTS_FILE,
+    Configuration,
+    ConfigurationSource,
+    diff,
+    split_address,
+)
 from overt.recorder.health import FactsHealth, MediaHealth, RecorderHealth
 from overt.recorder.http import Endpoint, HttpPlane, application, bind_tcp, names_of
+from overt.recorder.ledger.keeping import FootageLedger
 from overt.recorder.media_plane.host import MediaHost
 from overt.recorder.outbox import FactOutbox
 from overt.recorder.probing.prober import Prober
+from overt.recorder.site_keys import SiteKeys, said
 from overt.recorder.status import assess
 from overt.recorder.watch import ConfigurationWatch, WatchCallbacks
 from overt.recorder.wrapped_periods import WrappedPeriods
+from overt.sealing.roles import Recipients
 
 ASSIGNMENT_FILE: Final = "assignment.json"
 STOP_TIMEOUT_S: Final = 20.0
 MEDIA_STOP_S: Final = 6.0
+LEDGER_STOP_S: Final = 5.0
+SECONDS_A_DAY: Final = 86_400
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -45,6 +68,10 @@ class Capture(Protocol):
 
     def apply(self, assignment: Assignment) -> None:
         """Go over to an assignment; raises `OvertError` if it is refused."""
+        ...
+
+    def seal_to(self, recipients: Recipients) -> None:
+        """Have everything sealed to these public keys from now on."""
         ...
 
     def health(self) -> RecorderHealth:
@@ -69,8 +96,12 @@ class RecorderProgram:
         configuration: Configuration,
         capture: Callable[[Configuration], Capture],
         clock: Clock | None = None,
+        recipients: Path | None = None,
     ) -> None:
-        """Build the parts; `capture` makes the supervisor from the configuration with the assignment in force."""
+        """Build the parts; `capture` makes the supervisor from the configuration with the assignment in force.
+
+        `recipients`: file with the site's public keys that is followed while the recorder runs; None: they stay.
+        """
         self._clock = clock or SystemClock()
         self._source = source
         self._settings = configuration.settings
@@ -82,16 +113,22 @@ class RecorderProgram:
         self._assignment = configuration.assignment
         self._applying = threading.RLock()
         self._outbox = FactOutbox(self._settings.footage, self._clock)
-        self._listeners: list[Callable[[Fact], None]] = [self._outbox.append]
+        self._ledger = FootageLedger(self._settings.footage, self._outbox, self._clock)
+        self._listeners: list[Callable[[Fact], None]] = [self._outbox.append, self._ledger.heard]
         self._capture = capture(configuration)
         self._capture.on_fact(self._tell)
         self._prober = Prober()
+        self._running = False
         self._plane: HttpPlane | None = None
         self._media: MediaHost | None = None
         self._listening = ""
         callbacks = WatchCallbacks(self._apply_file, self._refuse, _LOG.warning)
         # What the file says is held against what it said before, never against what the control room assigned.
-        self._watch = ConfigurationWatch(source, in_file, callbacks)
+        in_file = replace(in_file, settings=in_file.settings.model_copy(update={"recipients": recipients}))
+        kept = self._settings.footage / RECIPIENTS_FILE
+        self._keys = SiteKeys(recipients, kept, self._capture.seal_to, self._tell_now) if recipients else None
+        followed = (recipients, self._keys.follow) if recipients and self._keys else None
+        self._watch = ConfigurationWatch(source, in_file, callbacks, followed)
 
     @property
     def listening(self) -> str:
@@ -125,6 +162,9 @@ class RecorderProgram:
         self._plane = HttpPlane(endpoints)
         try:
             self._capture.start()
+            self._running = True
+            self._tell_now(RecorderStarted(version("overt")))
+            self._ledger.start()
             self._plane.start()
             if self._media is not None:
                 self._media.start()
@@ -132,9 +172,11 @@ class RecorderProgram:
             self.stop()
             raise
         names = tuple(camera.name for camera in self._assignment.cameras)
-        self._tell(new_fact(AssignmentApplied(self._assignment.revision, names, (), ()), self._clock.utc_ns()))
-        if self._source.path is not None:
-            self._watch.start()
+        applied = AssignmentApplied(self._assignment.revision, names, (), (), _kept(self._assignment.cameras))
+        self._tell_now(applied)
+        if self._keys is not None:
+            self._tell_now(said(self._keys.current))
+        self._watch.start()
 
     def reload(self) -> None:
         """Read the configuration file now (SIGHUP); safe in a signal handler."""
@@ -145,7 +187,9 @@ class RecorderProgram:
         outbox = self._outbox.health()
         facts = FactsHealth(waiting=outbox.waiting, lost=outbox.lost, error=outbox.error)
         media = self._media.health() if self._media is not None else MediaHealth()
-        return assess(replace(self._capture.health(), facts=facts, media=media))
+        health = self._capture.health()
+        sealing = replace(health.sealing, trouble=self._keys.trouble if self._keys is not None else "")
+        return assess(replace(health, facts=facts, media=media, sealing=sealing, ledger=self._ledger.health()))
 
     def apply(self, assignment: Assignment) -> None:
         """Go over to an assignment of the control room, and keep it.
@@ -183,13 +227,23 @@ class RecorderProgram:
         if self._media is not None:
             self._media.stop(MEDIA_STOP_S)
         self._capture.stop(timeout_s)
+        if self._running:
+            self._tell_now(RecorderStopped())
+            # What is not on disk by then has its leaf after the next start.
+            self._outbox.flush(LEDGER_STOP_S)
+            if not self._ledger.stop(LEDGER_STOP_S):
+                _LOG.error(
+                    "the footage ledger did not end within %g s; it catches up after the next start", LEDGER_STOP_S
+                )
         self._outbox.close()
 
     def _bind(self) -> list[Endpoint]:
         """Take the addresses before anything runs, so that a second recorder on the same footage ends here."""
         path = self._settings.socket_path
         periods = WrappedPeriods(self._settings.footage)
-        private = application(self, self._outbox, writable=True, periods=periods, probes=self._prober)
+        private = application(
+            self, self._outbox, writable=True, periods=periods, probes=self._prober, ledger=self._ledger.path
+        )
         endpoints = [Endpoint(private, local_socket.listen(path), path)]
         if self._settings.listen != NO_LISTEN:
             host, port = split_address(self._settings.listen)
@@ -231,6 +285,7 @@ class RecorderProgram:
             started=tuple(camera.name for camera in change.start),
             changed=tuple(camera.name for camera in (*change.change, *change.adjust)),
             stopped=change.stop,
+            retention=_kept((*change.start, *change.change, *change.adjust)),
         )
         self._tell(new_fact(fact, self._clock.utc_ns()))
 
@@ -240,10 +295,23 @@ class RecorderProgram:
         _LOG.error("assignment refused, the old one goes on: %s", reason)
         self._tell(new_fact(AssignmentRefused(self._assignment.revision, source, reason), self._clock.utc_ns()))
 
+    def _tell_now(self, data: FactData) -> None:
+        """Pass on what has just happened."""
+        self._tell(new_fact(data, self._clock.utc_ns()))
+
     def _tell(self, fact: Fact) -> None:
         """Pass a fact to everybody who listens."""
         for listener in self._listeners:
             listener(fact)
+
+
+def _kept(cameras: Iterable[CameraAssignment]) -> tuple[Kept, ...]:
+    """Return how long footage of cameras is kept: those together that are kept alike."""
+    alike: dict[tuple[int | None, int | None], list[str]] = defaultdict(list)
+    for camera in cameras:
+        days = camera.retention.days
+        alike[None if days is None else round(days * SECONDS_A_DAY), camera.retention.bytes].append(camera.name)
+    return tuple(Kept(tuple(names), seconds, most) for (seconds, most), names in alike.items())
 
 
 def kept_assignment(footage: Path) -> Assignment:

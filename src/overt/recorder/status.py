@@ -24,6 +24,8 @@ RECENT_DEFECT_S: Final = 3600.0
 """A fault of Overt's own is worth a sentence for so long, even if the camera is recorded again."""
 CERTIFICATE_DAYS: Final = 14
 """So long before its end a certificate is worth a sentence."""
+BEHIND_S: Final = 30.0
+"""Streams may take this long to be sealed to public keys that have changed."""
 DAY_NS: Final = 86_400 * SECOND
 MAX_SENTENCES: Final = 200
 
@@ -43,10 +45,16 @@ def assess(health: RecorderHealth) -> RecorderHealth:
         findings.append(("degraded", sentence))
     if health.facts.error:
         findings.append(("degraded", f"Facts cannot be written ({health.facts.error}); {health.facts.waiting} wait."))
+    if health.ledger.error:
+        sentence = (
+            f"The footage ledger cannot be written; recording is not affected: {health.ledger.error.rstrip('.')}."
+        )
+        findings.append(("degraded", sentence))
     if health.media.state in {"silent", "restarting"}:
         sentence = f"The media process is {health.media.state}: nobody can watch for now; recording is not affected."
         findings.append(("degraded", sentence))
     findings += _certificate(health)
+    findings += _sealing(health)
     findings.sort(key=lambda finding: finding[0] != "failing")
     level: Level = findings[0][0] if findings else "ok"
     sentences = [sentence for _, sentence in findings[:MAX_SENTENCES]]
@@ -67,6 +75,19 @@ def _certificate(health: RecorderHealth) -> list[Finding]:
     elif media.certificate_ends_ns and left_ns < CERTIFICATE_DAYS * DAY_NS:
         sentence = f"The media plane's certificate expires in {left_ns // DAY_NS} days: renew it before."
         findings.append(("degraded", sentence))
+    return findings
+
+
+def _sealing(health: RecorderHealth) -> list[Finding]:
+    """Judge whether footage is sealed to the public keys that the recorder was given last."""
+    sealing = health.sealing
+    findings: list[Finding] = []
+    if sealing.trouble:
+        sentence = "The site's public keys were changed and are not followed, footage is sealed to those before: "
+        findings.append(("degraded", f"{sentence}{sealing.trouble.rstrip('.')}."))
+    if sealing.behind and health.time_ns - sealing.since_ns > BEHIND_S * SECOND:
+        counted = "1 stream is" if sealing.behind == 1 else f"{sealing.behind} streams are"
+        findings.append(("degraded", f"{counted} still sealed to the site's public keys from before they changed."))
     return findings
 
 

@@ -28,15 +28,18 @@ from overt.recorder.health import (
     DiskHealth,
     LatencyHealth,
     RecorderHealth,
+    RoleHealth,
+    SealingHealth,
     StreamHealth,
     UnassignedHealth,
     WorkerHealth,
     WorkerState,
 )
 from overt.recorder.shares import share_out
-from overt.recorder.worker import Apply, Report, Stop, WorkerOrder
+from overt.recorder.worker import Apply, Report, SealTo, Stop, WorkerOrder
 from overt.recorder.worker_process import WorkerProcess
 from overt.sealing.recipients_file import read_recipients
+from overt.sealing.roles import Recipients
 
 STREAMS_PER_WORKER: Final = 64
 """A further worker begins when the others have so many streams each, up to one a core (or as the settings say)."""
@@ -81,6 +84,7 @@ class Supervisor:
             ring_s=settings.ring_s,
         )
         self._recipients = read_recipients(settings.recipients_path)
+        self._sealed_since_ns = settings.recipients_path.stat().st_mtime_ns
         self._clock = SystemClock()
         self._started_ns = self._clock.utc_ns()
         self._workers: list[_Worker] = []
@@ -123,6 +127,16 @@ class Supervisor:
             self._divide(assignment)
         self._set_policies(assignment)
 
+    def seal_to(self, recipients: Recipients) -> None:
+        """Have everything sealed to other public keys of the site: workers that run, and those that start later."""
+        with self._lock:
+            if self._stopping.is_set() or recipients == self._recipients:
+                return
+            self._recipients, self._sealed_since_ns = recipients, self._clock.utc_ns()
+            for worker in self._workers:
+                if worker.process is not None:
+                    worker.process.tell(SealTo(recipients))
+
     def health(self) -> RecorderHealth:
         """Return what was last reported, added up; unjudged."""
         now = time.monotonic()
@@ -136,6 +150,15 @@ class Supervisor:
                 revision=self._assignment.revision,
                 streams=sorted(streams, key=lambda stream: stream.key),
                 disks=_worst_of(reports),
+                sealing=SealingHealth(
+                    policy=self._recipients.policy,
+                    roles=[
+                        RoleHealth(role=each.role, key_id=each.key_id, public_key=each.public_key.hex())
+                        for each in self._recipients.recipients
+                    ],
+                    since_ns=self._sealed_since_ns,
+                    behind=sum(report.behind for report in reports),
+                ),
                 unassigned=self._unassigned(),
                 troubles=self._troubles(reports),
                 workers=[self._worker_health(worker, now) for worker in workers],

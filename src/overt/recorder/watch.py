@@ -1,4 +1,7 @@
-"""Watch over the configuration file: a good change is applied, a bad one refused aloud while the old one goes on."""
+"""Watch over files: a good change is applied, a bad one refused aloud while the old one goes on.
+
+They are the configuration, and the site's public keys.
+"""
 
 from __future__ import annotations
 
@@ -30,34 +33,60 @@ class WatchCallbacks:
     """Something a person should know, such as a setting that a restart would change."""
 
 
-class ConfigurationWatch:
-    """A thread that reads the file again when its date, size or inode changes, or when `wake` is called.
+class WatchedFile:
+    """A file that is read again when its date, size or inode changes, or when that is asked for.
 
-    A change of the date is believed once it has stood for one interval: a file that is still being written could
-    be lawful and yet lack half its cameras.
+    A change of the date is believed once it has stood for one look: a file that is still being written could be lawful
+    and yet lack half its cameras.
     """
+
+    def __init__(self, path: Path, read: Callable[[], bool], *, known: bool) -> None:
+        """Watch `path`; `known`: it was read as it is now. `read` returns False to be called again at the next look."""
+        self._path, self._read = path, read
+        self._pending: _Signature = _signature(path)
+        self._due = not known
+
+    def look(self, *, asked: bool) -> None:
+        """Look once: read the file if it is `asked` for, or has changed and settled."""
+        signature = _signature(self._path)
+        settled = signature == self._pending
+        self._due |= not settled
+        self._pending = signature
+        if asked or (settled and self._due):
+            self._due = not self._read()
+
+
+class ConfigurationWatch:
+    """A thread that looks at the configuration file, and at the file with the site's public keys."""
 
     def __init__(
         self,
         source: ConfigurationSource,
         current: Configuration,
         callbacks: WatchCallbacks,
+        site_keys: tuple[Path, Callable[[], bool]] | None = None,
         interval_s: float = INTERVAL_S,
     ) -> None:
-        """Watch `source`, of which `current` was read; the thread begins with `start`."""
+        """Watch `source`, of which `current` was read; the thread begins with `start`.
+
+        `site_keys`: the file with the public keys, and what reads it (`WatchedFile`); it is read at the first look,
+        since it may have changed after the recorder was prepared.
+        """
         self._source, self._current, self._callbacks, self._interval = source, current, callbacks, interval_s
-        self._seen = _signature(source.path)
-        self._pending: _Signature = self._seen
+        self._files = [] if source.path is None else [WatchedFile(source.path, self._reload, known=True)]
+        if site_keys is not None:
+            self._files.append(WatchedFile(*site_keys, known=False))
         self._event = threading.Event()
         self._asked = self._stopping = False
         self._thread = threading.Thread(target=self._run, name="configuration-watch", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
-        self._thread.start()
+        """Begin to watch, if there is anything to be watched."""
+        if self._files:
+            self._thread.start()
 
     def wake(self) -> None:
-        """Read the file now (SIGHUP); safe in a signal handler and in any thread."""
+        """Read the files now (SIGHUP); safe in a signal handler and in any thread."""
         self._asked = True
         self._event.set()
 
@@ -77,16 +106,13 @@ class ConfigurationWatch:
                 self.look()
 
     def look(self) -> None:
-        """Look once: read the file if it was asked for or its date has changed and settled."""
-        signature = _signature(self._source.path)
+        """Look once at each file: read it if that was asked for, or it has changed and settled."""
         asked, self._asked = self._asked, False
-        settled, self._pending = signature == self._pending, signature
-        if asked or (settled and signature != self._seen):
-            self._seen = signature
-            self._reload()
+        for file in self._files:
+            file.look(asked=asked)
 
-    def _reload(self) -> None:
-        """Read the file and go over to it, or say why not."""
+    def _reload(self) -> bool:
+        """Read the configuration and go over to it, or say why not."""
         old = self._current
         try:
             loaded = self._source.load(revision=old.assignment.revision + 1)
@@ -96,9 +122,10 @@ class ConfigurationWatch:
                 self._current = Configuration(old.settings, loaded.assignment)
         except OvertError as error:
             self._callbacks.refuse(str(error))
-            return
+            return True
         if changed:
             self._callbacks.notice(f"changes of {', '.join(changed)} in [recorder] take effect at the next start")
+        return True
 
 
 def changed_settings(old: RecorderSettings, new: RecorderSettings) -> tuple[str, ...]:
@@ -106,10 +133,10 @@ def changed_settings(old: RecorderSettings, new: RecorderSettings) -> tuple[str,
     return tuple(name for name in RecorderSettings.model_fields if getattr(old, name) != getattr(new, name))
 
 
-def _signature(path: Path | None) -> _Signature:
+def _signature(path: Path) -> _Signature:
     """Return what changes when a file is written or replaced; None while it cannot be looked at."""
     try:
-        status = path.stat() if path is not None else None
+        status = path.stat()
     except OSError:
         return None
-    return None if status is None else (status.st_mtime_ns, status.st_size, status.st_ino)
+    return (status.st_mtime_ns, status.st_size, status.st_ino)

@@ -71,6 +71,13 @@ class Apply:
 
 
 @dataclass(frozen=True, slots=True)
+class SealTo:
+    """Seal to these public keys from now on."""
+
+    recipients: Recipients
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Store what is in hand and end."""
 
@@ -91,6 +98,8 @@ class Report:
     cpu_s: float = 0.0
     memory_bytes: int = 0
     stored: LatencyHealth = field(default_factory=LatencyHealth)
+    behind: int = 0
+    """Streams whose running segment is sealed to public keys that are not in force any more."""
     trouble: tuple[str, ...] = ()
     """Sentences about what keeps this worker from its work."""
     stopped: bool = False
@@ -184,7 +193,10 @@ class Worker:
                 order = self._supervisor.recv()
                 if isinstance(order, Stop):
                     return
-                self._apply(order)
+                if isinstance(order, SealTo):
+                    self._store.seal_to(order.recipients)
+                else:
+                    self._apply(order)
             if time.monotonic() >= next_report:
                 next_report = time.monotonic() + REPORT_INTERVAL_S
                 if self._trouble and time.monotonic() >= self._attach_again_s:
@@ -279,6 +291,7 @@ class Worker:
             cpu_s=time.process_time(),
             memory_bytes=_resident_bytes(),
             stored=self._latency,
+            behind=status.behind,
             trouble=tuple(trouble),
         )
 

@@ -54,7 +54,7 @@ def write_recipients(path: Path, recipients: Recipients) -> None:
         ConflictError: if the file exists.
         MissingError, UnavailableError: if it cannot be written.
     """
-    write_new(path, _encoded(recipients), MODE)
+    write_new(path, encode_recipients(recipients), MODE)
 
 
 def replace_recipients(path: Path, recipients: Recipients) -> None:
@@ -63,10 +63,11 @@ def replace_recipients(path: Path, recipients: Recipients) -> None:
     Raises:
         UnavailableError: if it cannot be written; the file is as it was.
     """
-    replace(path, _encoded(recipients), MODE)
+    replace(path, encode_recipients(recipients), MODE)
 
 
-def _encoded(recipients: Recipients) -> bytes:
+def encode_recipients(recipients: Recipients) -> bytes:
+    """Return the bytes of the file that `decode_recipients` reads; of the same recipients, always the same."""
     model = _RecipientsFile(
         format="overt recipients",
         version=1,
@@ -88,7 +89,15 @@ def read_recipients(path: Path) -> Recipients:
         MissingError, UnavailableError: if it cannot be read.
         InvalidError: if it is not such a file, or contradicts itself.
     """
-    data = read_small(path, MAX_SIZE, "recipients file")
+    return decode_recipients(read_small(path, MAX_SIZE, "recipients file"), path)
+
+
+def decode_recipients(data: bytes, path: Path) -> Recipients:
+    """Read the bytes of such a file; messages name it `path`.
+
+    Raises:
+        InvalidError: if they are none, or contradict themselves.
+    """
     try:
         model = _RecipientsFile.model_validate_json(data)
     except ValidationError as error:

@@ -2,7 +2,8 @@
 // Wraps: the root of a key period, encrypted to one role, or to two of which the last must open first. The format is
 // docs/formats/footage.md, "Wraps".
 import { hex } from "@scure/base";
-import { type Keyring, suite } from "./keyring.ts";
+import { DecapError, DeserializeError, OpenError } from "hpke";
+import { type Keyring, publicKeyOf, suite } from "./keyring.ts";
 
 const MAGIC = "OVWK";
 const VERSION = 1;
@@ -79,16 +80,18 @@ export async function openLayer(wrap: Wrap, number: number, sealed: Uint8Array, 
   }
   const secret = hex.decode(key.private_key);
   try {
+    // Both halves are given: from one that cannot be exported not every browser derives the other.
     const privateKey = await suite.DeserializePrivateKey(secret);
-    const opened = await suite.Open(privateKey, sealed.subarray(0, ENCAPSULATED), sealed.subarray(ENCAPSULATED), {
+    const publicKey = await suite.DeserializePublicKey(await publicKeyOf(key.private_key));
+    const opened = await suite.Open({ privateKey, publicKey }, sealed.subarray(0, ENCAPSULATED), sealed.subarray(ENCAPSULATED), {
       info: infoOf(wrap, number),
     });
     return new Uint8Array(opened);
   } catch (fault) {
-    if (fault instanceof Error && fault.name === "NotSupportedError") {
-      throw new WrapError("This browser does not compute with X25519 keys: use a newer one.");
+    if (fault instanceof OpenError || fault instanceof DecapError || fault instanceof DeserializeError) {
+      throw new WrapError(`${whose} does not open with key ${layer.keyId} of the role ${layer.role}: the wrapped key was altered.`);
     }
-    throw new WrapError(`${whose} does not open with key ${layer.keyId} of the role ${layer.role}: the wrapped key was altered.`);
+    throw new WrapError(`This browser cannot open footage with X25519 keys (${(fault as Error).message}): use a newer one.`);
   } finally {
     secret.fill(0);
   }

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 from overt.control.acts.book import book, ledger_directory, reader
 from overt.control.acts.kinds import THEMES, Kind, Theme
 from overt.control.acts.recording import Json, record
-from overt.control.audit import details, finding
+from overt.control.audit import commands, details, finding
 from overt.control.audit.finding import Shown, Wanted
 from overt.control.estate.spreadsheet import written
 from overt.control.people.actions import Action
@@ -118,6 +118,24 @@ def acts_csv(request: Asked) -> HttpResponse:
 
 def _row(act: Shown) -> tuple[str, ...]:
     return (str(act.number), act.at.astimezone(dt.UTC).isoformat(), act.who, act.what, details.summary(act))
+
+
+@reads
+@require_safe
+@never_cache
+def opened_by_commands(request: Asked) -> HttpResponse:
+    """List what commands opened on the recorder's machine, newest first."""
+    text = request.GET.get("before", "")
+    before = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+    found = commands.listed(request.rights, before)
+    here = reverse("audit:commands")
+    context = {
+        "rows": [(each, details.summary(each)) for each in found.rows],
+        "older": f"{here}?before={found.older}" if found.older is not None else "",
+        "ledger": found.ledger,
+        "place": commands.place(),
+    }
+    return render(request, "audit/commands.html", context)
 
 
 @reads

@@ -10,6 +10,7 @@ app_name = "audit"
 urlpatterns: list[URLPattern] = [
     path("acts", pages.acts, name="acts"),
     path("acts.csv", pages.acts_csv, name="acts-csv"),
+    path("acts/commands", pages.opened_by_commands, name="commands"),
     path("acts/checkpoint", pages.checkpoint, name="checkpoint"),
     path("acts/<int:number>", pages.act, name="act"),
     path("acts/<int:number>/proof", pages.proof, name="proof"),

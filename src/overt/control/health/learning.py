@@ -27,6 +27,8 @@ from overt.contract.fact import (
     FootageDeleted,
     GapClosed,
     GapOpened,
+    RecipientsApplied,
+    RecipientsRefused,
     StreamStateChanged,
     WorkerRestarted,
 )
@@ -40,7 +42,15 @@ KEEP_GAPS: Final = dt.timedelta(days=400)
 KEEP_EVENTS: Final = dt.timedelta(days=90)
 _SECOND: Final = 1_000_000_000
 _LOG: Final = logging.getLogger(__name__)
-_REMEMBERED: Final = (ClockStepped, WorkerRestarted, DiskStateChanged, FactsLost, AssignmentRefused)
+_REMEMBERED: Final = (
+    ClockStepped,
+    WorkerRestarted,
+    DiskStateChanged,
+    FactsLost,
+    AssignmentRefused,
+    RecipientsApplied,
+    RecipientsRefused,
+)
 
 
 def moment_of(ns: int) -> dt.datetime:
