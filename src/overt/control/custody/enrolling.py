@@ -42,7 +42,7 @@ def may_hold(person: Person, role: KeyRole) -> None:
     rights = rights_of(person)
     if not any(rights.anywhere(each) for each in HOLDING):
         msg = f"{person.name} may hold no security key: it needs the right to look back at footage, or to keep keys."
-        raise ForbiddenError(msg)
+        raise ConflictError(msg)
     other = SecurityKey.objects.filter(holder=person, state__in=IN_USE).exclude(role=role).first()
     if other is not None:
         msg = (

@@ -155,6 +155,7 @@ def keyring(request: Asked, role: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def policy(request: Asked) -> HttpResponse:
     """Put another policy in force; where keys are in force, they are asked (`calls.ask_to_switch`)."""
+    require(request.rights, Action.KEEP_KEYS)
     now = switching.policy_now()
     form = PolicyForm(request.POST if request.method == "POST" else None, initial={"policy": now.value})
     if form.is_valid():
