@@ -37,7 +37,7 @@ def may_hold(person: Person, role: KeyRole) -> None:
     """Go on only if somebody may hold a key of a role.
 
     Raises:
-        ForbiddenError: they may not open footage, or hold a key of the other role: four eyes are two people's.
+        ConflictError: they may not open footage, or hold a key of the other role: four eyes are two people's.
     """
     rights = rights_of(person)
     if not any(rights.anywhere(each) for each in HOLDING):
@@ -56,7 +56,7 @@ def propose(person: Person, role: KeyRole, label: str, key: Registered, recipien
     """Write a security key down that somebody has touched to register it; it opens nothing yet.
 
     Raises:
-        ForbiddenError, ConflictError: as `may_hold`; the key is known already.
+        ConflictError: as `may_hold`; the key is known already.
         InvalidError: `recipient` is none. Django's ValidationError names fields.
     """
     with transaction.atomic():
