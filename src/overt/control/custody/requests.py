@@ -147,7 +147,7 @@ def why_not(request: KeyRequest, person: Person) -> str:
     mine = request.asked_by_id == person.pk
     if role == KeyRole.VIEWER and request.kind == "look" and not mine:
         return f"This is for {request.asked_by.name} to answer: whoever looks touches their own key."
-    if role == KeyRole.APPROVER and mine and len(request.roles) > 1:
+    if role == KeyRole.APPROVER and mine and request.kind == "look":
         return "You have asked for this: somebody else approves it."
     if not usable(request, person, role):
         return f"You hold no security key of the role “{ROLE_WORDS[role]}” that is in use."
