@@ -67,6 +67,7 @@ class Kind(StrEnum):
     KEY_UNLOCKED = "key.unlocked"
     KEY_LOCKED = "key.locked"
     KEY_REFUSED = "key.refused"
+    KEY_TRIED = "key.tried"
     STARTED = "system.started"
     STOPPED = "system.stopped"
     BACKED_UP = "system.backup"
@@ -110,6 +111,7 @@ WORDS: Final[dict[Kind, str]] = {
     Kind.KEY_UNLOCKED: "Unlocked recorded footage",
     Kind.KEY_LOCKED: "Locked recorded footage",
     Kind.KEY_REFUSED: "Tried a wrong passphrase on the site’s key",
+    Kind.KEY_TRIED: "Tried whether yesterday’s footage opens",
     Kind.STARTED: "Started",
     Kind.STOPPED: "Stopped",
     Kind.BACKED_UP: "Made a backup",
