@@ -48,7 +48,9 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
 
 def export(footage: Path, clip: Path, options: list[str]) -> None:
     """Run `overt export`."""
-    run = overt_command("export", str(footage), "--camera", CAMERA, "--out", str(clip), *options)
+    run = overt_command(
+        "export", str(footage), "--camera", CAMERA, "--out", str(clip), "--purpose", "A measurement", *options
+    )
     if run.returncode:
         sys.exit(f"overt export ended with {run.returncode}: {run.stderr}")
 

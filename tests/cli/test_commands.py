@@ -163,7 +163,22 @@ def _secret(tmp_path: Path) -> Path:
 
 def export_arguments(site: Site, out: Path, start_s: float, end_s: float) -> list[object]:
     start, end = (to_iso(site.start_ns + int(s * SECOND)) for s in (start_s, end_s))
-    return ["export", site.footage, "--camera", "door", "--from", start, "--to", end, "--key", site.key, "--out", out]
+    return [
+        "export",
+        site.footage,
+        "--camera",
+        "door",
+        "--from",
+        start,
+        "--to",
+        end,
+        "--key",
+        site.key,
+        "--purpose",
+        "Burglary",
+        "--out",
+        out,
+    ]
 
 
 def test_export_gives_back_what_was_recorded(run: Run, site: Site, tmp_path: Path, secret: Path) -> None:

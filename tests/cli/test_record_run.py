@@ -87,7 +87,14 @@ def test_with_json_every_line_is_a_value(source: ConfigurationSource, capsys: py
     captured = capsys.readouterr()
     lines = [json.loads(line) for line in captured.out.splitlines()]
     kinds = [line["fact"]["kind"] for line in lines if "fact" in line]
-    assert kinds == ["segment-stored", "gap-opened", "assignment-applied", "recipients-applied"]
+    assert kinds == [
+        "segment-stored",
+        "gap-opened",
+        "recorder-started",
+        "assignment-applied",
+        "recipients-applied",
+        "recorder-stopped",
+    ]
     assert lines[-1]["stopped"]["level"] == "ok"
     assert "hush" not in captured.out + captured.err
 

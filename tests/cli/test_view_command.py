@@ -25,10 +25,12 @@ from overt.cli.grant_keys import public_text, read_grant_key
 from overt.cli.viewing_link import GrantRefusedError, Sight, ViewingLink
 from overt.clock import SystemClock
 from overt.contract.grant import to_text
+from overt.contract.opened import FOLDER, ledger_of
 from overt.contract.socket_client import MediaControl, SocketClient
 from overt.errors import ForbiddenError, InvalidError, MissingError, UnavailableError
 from overt.footage.opening import StoredPeriods
 from overt.footage.reading import FootageReader
+from overt.ledger.reader import LedgerReader
 from overt.media.records import RecordKind
 from overt.recorder.media_plane.process import CONTROL_SOCKET
 from ports import free_port
@@ -67,7 +69,7 @@ def viewing(
     site: Site, grant_key: Path, *arguments: str | Path
 ) -> Iterator[tuple[dict[str, Any], subprocess.Popen[str]]]:
     """A running `overt view`; what it printed."""
-    command = [OVERT, "view", site.footage, "--grant-key", grant_key, "--json", *arguments]
+    command = [OVERT, "view", site.footage, "--grant-key", grant_key, "--purpose", "Patrol", "--json", *arguments]
     environment = {**os.environ, "OVERT_PASSPHRASE": PASSPHRASE}
     process = subprocess.Popen(
         [str(each) for each in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
@@ -148,6 +150,29 @@ def test_a_link_with_the_sites_key_shows_live_and_recorded_pictures_to_one_page(
             process.send_signal(signal.SIGHUP)  # the terminal is closed
             assert process.wait(60) == 0
             assert page.http.get("/session").status_code in {401, 403}, "with the command, everything ends"
+    ledger = LedgerReader(ledger_of(site.footage))
+    [(_, made), (_, end)] = list(ledger.read_bodies(ledger.leaves(ledger.size - 2)))
+    assert made is not None
+    assert end is not None
+    assert set(made.value()["cameras"]) == {"yard", "door"}
+    assert (made.value()["purpose"], made.value()["for"]) == ({"name": "Patrol"}, "A. Officer")
+    assert set(made.value()["footage"]) == {"from"}, "as it is recorded"
+    assert end.value()["began"] == ledger.size - 2
+
+
+def test_a_link_that_cannot_be_written_down_is_not_made(tmp_path: Path, grant_key: Path) -> None:
+    site = make_site(tmp_path)
+    settings = f'grant_keys = ["{public_text(read_grant_key(grant_key))}"]\nmedia_listen = "127.0.0.1:0"'
+    with cameras("yard") as simulator:
+        configuration = tmp_path / "recorder.toml"
+        configuration.write_text(toml_of(addresses(simulator), recorder=settings))
+        with Recorder(site, configuration) as recorder:
+            recorder.wait_recording()
+            recorder.wait_health(lambda health: health["media"]["state"] == "running")
+            (site.footage / FOLDER).write_text("in its way")
+            done = overt("view", site.footage, "--grant-key", grant_key, "--purpose", "Patrol")
+            assert (done.code, "nothing is opened" in done.err) == (UnavailableError.exit_code, True)
+            assert "ticket=" not in done.out
 
 
 def test_a_link_without_a_key_shows_live_pictures_and_the_last_minutes_alone(
@@ -214,30 +239,31 @@ def test_a_period_that_does_not_open_keeps_nothing_else_shut(site: Site, grant_k
 def test_what_is_asked_for_wrongly_is_said_in_words(
     site: Site, grant_key: Path, recorder: Recorder, tmp_path: Path
 ) -> None:
-    view = ("view", site.footage, "--grant-key", grant_key)
+    view = ("view", site.footage, "--grant-key", grant_key, "--purpose", "Patrol")
     assert "only the site's key opens" in overt(*view, "--from", "-1h").err
     assert "no camera 'yrad'" in overt(*view, "--camera", "yrad").err
     assert "give --key" in overt(*view, "--recovery").err
     assert "would show nothing" in overt(*view, "--no-live").err
     assert "must be later" in overt(*view, "--key", site.key, "--from", "-1h", "--to", "-2h").err
     assert overt(*view, "--key", site.key, passphrase="wrong").code == ForbiddenError.exit_code
-    assert "no such grant key" in overt("view", site.footage, "--grant-key", tmp_path / "none").err
+    missing = overt("view", site.footage, "--grant-key", tmp_path / "none", "--purpose", "Patrol")
+    assert "no such grant key" in missing.err
     other = tmp_path / "other.key"
     public = overt_json("keys", "grant-key", "--out", other)["public_key"]
-    done = overt("view", site.footage, "--grant-key", other)
+    done = overt("view", site.footage, "--grant-key", other, "--purpose", "Patrol")
     assert done.code == ForbiddenError.exit_code
     assert public in done.err, "what to put into the configuration is said"
-    assert overt("view", tmp_path, "--grant-key", grant_key).code == MissingError.exit_code
+    assert overt("view", tmp_path, "--grant-key", grant_key, "--purpose", "Patrol").code == MissingError.exit_code
 
 
 def test_a_recorder_that_is_not_there_or_serves_no_viewers(tmp_path: Path, grant_key: Path) -> None:
     site = make_site(tmp_path)
     with cameras("yard") as simulator, Recorder(site, addresses(simulator)) as recorder:
         recorder.wait_recording()
-        done = overt("view", site.footage, "--grant-key", grant_key)
+        done = overt("view", site.footage, "--grant-key", grant_key, "--purpose", "Patrol")
         assert done.code == UnavailableError.exit_code
         assert "grant_keys" in done.err
-    done = overt("view", site.footage, "--grant-key", grant_key)
+    done = overt("view", site.footage, "--grant-key", grant_key, "--purpose", "Patrol")
     assert done.code == UnavailableError.exit_code
     assert "is it running" in done.err
 

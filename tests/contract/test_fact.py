@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from overt.contract.fact import (
     FACT_KINDS,
     MAX_TEXT,
+    AssignmentApplied,
     Fact,
     FactData,
     FootageDeleted,
     GapClosed,
+    Kept,
     SegmentStored,
     StreamStateChanged,
     new_fact,
@@ -70,6 +72,7 @@ def test_the_json_form_is_stable() -> None:
             "reason": "no route",
             "start": "2026-03-29T00:59:59.500000000+00:00",
             "end": "2026-03-29T01:00:00.000000000+00:00",
+            "gap": None,
         },
     }
     assert set(FACT_KINDS) == {
@@ -86,6 +89,9 @@ def test_the_json_form_is_stable() -> None:
         "recipients-applied",
         "recipients-refused",
         "facts-lost",
+        "recorder-started",
+        "recorder-stopped",
+        "footage-compared",
     }
 
 
@@ -103,9 +109,31 @@ def test_long_sentences_are_cut() -> None:
     assert len(fact.data.reason) == MAX_TEXT
 
 
-def test_lists_survive() -> None:
-    fact = new_fact(FootageDeleted("days", 2, 3, 4, 5, ("a", "b")), 0)
-    assert Fact.from_json(fact.to_json()).data == fact.data
+@pytest.mark.parametrize(
+    "data",
+    [
+        FootageDeleted("days", 2, 3, 4, 5, ("a", "b"), uuid.UUID(int=3), ("c",)),
+        AssignmentApplied(3, ("a",), (), (), (Kept(("a",), 86_400, None), Kept(("b", "c"), None, 7))),
+    ],
+)
+def test_lists_survive(data: FactData) -> None:
+    fact = new_fact(data, 0)
+    assert Fact.from_json(fact.to_json()).data == data
+
+
+def test_a_fact_of_an_earlier_version_is_read() -> None:
+    value = new_fact(SegmentStored(uuid.UUID(int=2), 1, 2, 3, 4, 5, 0, 0), 9, StreamKey("door")).to_dict()
+    for name in ("file", "condition", "root", "period"):
+        del value["data"][name]
+    data = Fact.from_json(json.dumps(value)).data
+    assert isinstance(data, SegmentStored)
+    assert data.root == ""
+
+
+def test_half_of_a_character_is_no_character() -> None:
+    fact = new_fact(StreamStateChanged("recording", "failed", "a \ud800 b"), 0)
+    assert isinstance(fact.data, StreamStateChanged)
+    assert fact.data.reason == "a ? b"
 
 
 @pytest.mark.parametrize(

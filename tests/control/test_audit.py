@@ -11,21 +11,25 @@ from pathlib import Path
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from acts_rig import Written, fresh_ledger
 from control_rig import camera_at, person_with, signed_in, site_in
 from overt.clock import SECOND
+from overt.contract.opened import EXPORTED, VIEWED, ledger_of
 from overt.control.acts.actor import Actor
 from overt.control.acts.book import book
 from overt.control.acts.kinds import Kind, Theme
 from overt.control.acts.recording import Span, record
-from overt.control.audit import details, finding
+from overt.control.audit import commands, details, finding
 from overt.control.audit.finding import Wanted
 from overt.control.people.actions import Action
 from overt.control.people.models import Person
 from overt.control.people.rights import rights_of
 from overt.errors import CorruptError, MissingError
+from overt.ledger.leaves import Entry
 from overt.ledger.ledger import Ledger
+from overt.ledger.note import NoteSigner
 from overt.ledger.proof_file import Proof
 from overt.ledger.tiles import bodies_path
 
@@ -228,3 +232,38 @@ def test_rows_of_the_database_prove_nothing(ledger: Ledger, auditor: Person) -> 
     numbers(auditor)
     finding.Act.objects.filter(number=number).delete()
     assert numbers(auditor) == [number], "what somebody deletes there comes back from the ledger"
+
+
+# --- commands on the recorder's machine -------------------------------------------------------------------------------
+
+
+def test_what_commands_opened_is_shown_to_who_may_read_it(auditor: Person, tmp_path: Path, settings: Settings) -> None:
+    settings.CONTROL = settings.CONTROL.model_copy(update={"footage": tmp_path})
+    assert "No command has opened anything" in opened(signed_in(auditor), "/acts/commands")
+    town, library = site_in(), site_in("Libraries", "Central Library")
+    camera_at(town, "market", name="Market Square")
+    camera_at(library, "foyer", name="The Foyer")
+    lena = person_with(Action.READ_LEDGER, group=library.group, name="Lena Library")
+    key = NoteSigner.generate("opened")
+    with Ledger.create(ledger_of(tmp_path), key) as ledger:
+        for camera in ("market", "foyer"):
+            purpose = {"name": XSS}
+            who = {"name": "root", "via": "command"}
+            footage = {"from": "2026-03-29T09:00:00.000000Z"}
+            body = {"who": who, "cameras": [camera], "purpose": purpose, "reference": "INC-7", "footage": footage}
+            ledger.append(Entry(VIEWED, body))
+        for _ in range(commands.PER_PAGE):
+            ledger.append(Entry(EXPORTED, {"who": {"name": "root"}, "cameras": ["market"]}))
+    page = opened(signed_in(auditor), "/acts/commands")
+    assert "Exported footage" in page
+    assert "The Foyer" not in page, "further back"
+    older = opened(signed_in(auditor), f"/acts/commands?before={ledger.size - commands.PER_PAGE}")
+    assert "The Foyer" in older
+    assert "to what is being recorded" in older
+    assert XSS not in older
+    theirs = opened(signed_in(lena), "/acts/commands")
+    assert "The Foyer" in theirs
+    assert "Market Square" not in theirs
+    path = ledger.directory / bodies_path(0)
+    path.write_bytes(path.read_bytes().replace(b"INC-7", b"INC-8"))
+    assert "was altered" in opened(signed_in(auditor), f"/acts/commands?before={ledger.size - commands.PER_PAGE}")

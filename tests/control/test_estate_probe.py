@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from acts_rig import Written
 from control_rig import person_with, signed_in, site_in
 from estate_rig import add_camera, camera_form, device_form, faults, text_of
 from overt.control.estate.advice import advice
@@ -21,6 +22,8 @@ from overt.control.estate.credentials import revealed
 from overt.control.estate.models import Camera, Device, Installation, Pending
 from overt.control.estate.probing import FoundStream, ProbeResult
 from overt.control.people.actions import Action
+from overt.errors import UnavailableError
+from overt.ledger.ledger import Ledger
 from probe_rig import ProbeServer, keyframe, onvif, probe_server, small, stream
 
 HOST = "192.0.2.7"
@@ -143,6 +146,24 @@ def look(client: Client, camera: Camera, path: str = "device", **more: Any) -> A
     """Look at a device on the page: the page with what was found."""
     form = device_form(camera.version, HOST, **{"act": "look", "username": "admin", "password": SECRET, **more})
     return client.post(f"/cameras/{camera.pk}/{path}", form, follow=True)
+
+
+def test_that_a_device_is_looked_at_is_written_down_before_it_is(
+    server: ProbeServer, client: Client, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Written.from_now()
+    look(client, camera, main_url=MAIN)
+    [told] = written.bodies("device.probed")
+    assert (told["cameras"], told["who"]["name"]) == ([camera.key], "Robin Field")
+    assert HOST not in str(told)
+
+    def full(*_: object) -> None:
+        raise UnavailableError("the ledger’s disk is full")
+
+    monkeypatch.setattr(Ledger, "append", full)
+    count = len(server.asked)
+    assert "disk is full" in look(client, camera, main_url=MAIN).content.decode()
+    assert len(server.asked) == count, "the device was not asked"
 
 
 def test_a_device_is_looked_at_and_its_streams_are_chosen(server: ProbeServer, client: Client, camera: Camera) -> None:

@@ -62,6 +62,8 @@ def test_what_cameras_sent_is_what_a_clip_gives_back(tmp_path: Path) -> None:
                 clip,
                 "--key",
                 site.key,
+                "--purpose",
+                "A test",
             )
         )
         assert report is not None

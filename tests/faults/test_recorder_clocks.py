@@ -246,7 +246,7 @@ def test_the_nights_on_which_clocks_change_are_no_event(
         (span,) = known_parts(site)
         assert span.start_ns < turn.timestamp() * SECOND < span.end_ns
         out = tmp_path / "clip.mp4"
-        ask = ("export", site.footage, "--camera", "a", "--key", site.key, "--out", out)
+        ask = ("export", site.footage, "--camera", "a", "--key", site.key, "--purpose", "A test", "--out", out)
         done = overt(*ask, "--timezone", "Europe/London", "--from", local[0], "--to", local[1], "--json")
         assert done.code == answer, done
         if answer == 0:

@@ -128,7 +128,22 @@ def test_an_export_over_damage_names_it_and_goes_on(recording: Recording, tmp_pa
     name = path.parts[-4]
     records = walk(path).records
     out = tmp_path / "clip.mp4"
-    ask = ("export", site.footage, "--camera", name, "--from", "-1h", "--to", "now", "--out", out, "--key", site.key)
+    ask = (
+        "export",
+        site.footage,
+        "--camera",
+        name,
+        "--from",
+        "-1h",
+        "--to",
+        "now",
+        "--out",
+        out,
+        "--key",
+        site.key,
+        "--purpose",
+        "A test",
+    )
     with flipped(path, records[2].offset + 200, 3):
         done = overt(*ask, "--json")
     assert done.code == 7, done

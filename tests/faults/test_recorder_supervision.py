@@ -182,7 +182,20 @@ def test_only_the_sites_key_and_its_passphrase_give_footage_back(site: Site, tmp
             recorder.wait_recording()
             assert recorder.stop() == 0
         out = tmp_path / "clip.mp4"
-        ask = ("export", site.footage, "--camera", "a", "--from", "-5m", "--to", "now", "--out", out)
+        ask = (
+            "export",
+            site.footage,
+            "--camera",
+            "a",
+            "--from",
+            "-5m",
+            "--to",
+            "now",
+            "--out",
+            out,
+            "--purpose",
+            "A test",
+        )
         wrong = overt(*ask, "--key", site.key, passphrase="not the one")
         assert (wrong.code, "passphrase" in wrong.err, list(tmp_path.glob("clip*"))) == (3, True, [])
         foreign = overt(*ask, "--key", other.key)

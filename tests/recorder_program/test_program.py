@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +15,11 @@ import pytest
 from overt.contract.assignment import Assignment
 from overt.contract.fact import Fact
 from overt.errors import ConflictError, InvalidError, OvertError, UnavailableError
+from overt.footage.marker import create_location
+from overt.ids import new_id
+from overt.ledger.checkpoint import SignedCheckpoint
+from overt.ledger.note import VerifierKey
+from overt.ledger.reader import LedgerReader
 from overt.recorder.configuration import Configuration, ConfigurationSource, camera_argument
 from overt.recorder.health import RecorderHealth, StreamHealth
 from overt.recorder.program import ASSIGNMENT_FILE, RecorderProgram
@@ -73,7 +78,9 @@ class Running:
 
 @pytest.fixture(name="footage")
 def _footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("f")
+    footage = tmp_path_factory.mktemp("f")
+    create_location(footage, new_id())
+    return footage
 
 
 def source(footage: Path, **more: object) -> ConfigurationSource:
@@ -97,7 +104,7 @@ def test_cameras_of_the_command_line_are_recorded_and_not_changed_from_outside(f
         assert httpx.get(f"http://{running.program.listening}/health").json()["level"] == "ok"
         with pytest.raises(ConflictError, match="the command line"):
             running.program.apply(NEWER)
-        assert running.kinds() == ["assignment-applied"]
+        assert running.kinds() == ["recorder-started", "assignment-applied"]
     finally:
         running.program.stop()
     assert not (footage / ASSIGNMENT_FILE).exists()
@@ -122,7 +129,7 @@ def test_a_refused_assignment_leaves_the_old_one(running: Running, footage: Path
     running.captures[0].refuse = True
     with pytest.raises(UnavailableError):
         running.program.apply(NEWER)
-    assert running.kinds() == ["assignment-applied", "assignment-refused"]
+    assert running.kinds() == ["recorder-started", "assignment-applied", "assignment-refused"]
     running.captures[0].refuse = False
     running.program.apply(NEWER)
     assert running.captures[0].assignment == NEWER
@@ -131,9 +138,9 @@ def test_a_refused_assignment_leaves_the_old_one(running: Running, footage: Path
 def test_facts_reach_the_outbox_and_no_secret_does(running: Running, footage: Path) -> None:
     running.program.apply(NEWER)
     answer = httpx.get(f"http://{running.program.listening}/facts")
-    while len(answer.json()["facts"]) < 2:
+    while len(answer.json()["facts"]) < 3:
         answer = httpx.get(f"http://{running.program.listening}/facts")
-    assert [fact["data"]["revision"] for fact in answer.json()["facts"]] == [0, 5]
+    assert [fact["data"]["revision"] for fact in answer.json()["facts"][1:]] == [0, 5]
     texts = [answer.text] + [
         httpx.get(f"http://{running.program.listening}/{page}").text for page in ("health", "streams", "metrics")
     ]
@@ -178,7 +185,13 @@ def test_the_file_is_followed(footage: Path, tmp_path: Path) -> None:
     finally:
         running.program.stop()
     applied = [fact.to_dict()["data"] for fact in running.facts if fact.kind == "assignment-applied"]
-    assert json.dumps(applied[-1]) == '{"revision": 2, "started": ["b"], "changed": [], "stopped": []}'
+    assert applied[-1] == {
+        "revision": 2,
+        "started": ["b"],
+        "changed": [],
+        "stopped": [],
+        "retention": [{"cameras": ["b"], "seconds": 31 * 86_400, "bytes": None}],
+    }
 
 
 def test_stop_is_harmless_before_start_and_twice(footage: Path) -> None:
@@ -192,3 +205,30 @@ def test_an_assignment_that_cannot_be_kept_is_refused(running: Running, footage:
     with pytest.raises(OvertError, match=ASSIGNMENT_FILE):
         running.program.apply(NEWER)
     assert running.captures[0].assignment.revision == 0
+
+
+def test_the_ledger_of_the_footage_is_kept_and_served_to_the_control_room_alone(
+    running: Running, footage: Path
+) -> None:
+    transport = httpx.HTTPTransport(uds=str(footage / "recorder.sock"))
+    with httpx.Client(transport=transport, base_url="http://recorder") as client:
+        running.program.apply(NEWER)
+        while running.program.health().ledger.leaves < 3:
+            assert not running.program.health().ledger.error
+            time.sleep(0.05)
+        checkpoint = SignedCheckpoint.parse(client.get("/ledger/checkpoint").content)
+        assert checkpoint.size == 3
+        key = VerifierKey.parse(client.get("/ledger/ledger.json").json()["key"])
+        assert checkpoint.require_log_key([key]).name.startswith("overt/footage/")
+        assert str(key) == running.program.health().ledger.key
+        assert len(client.get("/ledger/tile/0/000.p/3").content) == 96
+        assert b"assignment.applied" in client.get("/ledger/tile/entries/000.p/3").content
+        leaf = client.get("/ledger/leaves/2").json()
+        assert (leaf["kind"], leaf["body"]["revision"]) == ("assignment.applied", 5)
+        assert "hush" not in client.get("/ledger/leaves/2").text
+        for path, status in (("leaves/9", 404), ("leaves/x", 400), ("tile/0/../../x", 404), ("tile/0/%2e%2e/x", 400)):
+            assert client.get(f"/ledger/{path}").status_code == status, path
+        assert client.get("/ledger/../facts.sqlite").status_code == 404
+    assert httpx.get(f"http://{running.program.listening}/ledger/checkpoint").status_code == 404
+    running.program.stop()
+    assert [leaf.kind for leaf in LedgerReader(footage / "ledger").leaves()][-1] == "recorder.stopped"

@@ -18,9 +18,13 @@ ROWS = {
     "audit:acts": Row(LEDGER_READERS),
     "audit:acts-csv": Row(LEDGER_READERS),
     "audit:checkpoint": Row(LEDGER_READERS),
+    "audit:commands": Row(LEDGER_READERS),
+    "audit:numbers": Row(LEDGER_READERS),
+    "audit:numbers-csv": Row(LEDGER_READERS),
     "audit:act": Row(LEDGER_READERS, of_leaf, local=True),
     "audit:proof": Row(LEDGER_READERS, of_leaf, local=True),
     "GET /api/v1/acts": Row(LEDGER_READERS),
+    "GET /api/v1/acts/numbers": Row(LEDGER_READERS),
     "GET /api/v1/acts/<number>": Row(LEDGER_READERS, of_leaf, local=True),
     "GET /api/v1/acts/<number>/proof": Row(LEDGER_READERS, of_leaf, local=True),
 }

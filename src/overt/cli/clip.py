@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO
 
+from overt.cli.opened import Why, Written
 from overt.cli.spans import part_to_dict
 from overt.clock import SECOND
 from overt.contract.instant import to_iso
@@ -42,6 +43,9 @@ class Request:
     end_ns: int
     out: Path
     now_ns: int
+    written: Written | None = None
+    """The leaf about it."""
+    why: Why | None = None
 
 
 @dataclass(slots=True)
@@ -273,6 +277,9 @@ class _Export:
             "version": VERSION,
             "tool": {"name": "overt", "version": version("overt")},
             "created": to_iso(request.now_ns),
+            "written_down": None if request.written is None else request.written.to_json(),
+            "purpose": request.why.purpose if request.why else "",
+            "reference": request.why.reference if request.why else "",
             "camera": request.key.camera,
             "stream": request.key.stream,
             "requested": {"from": to_iso(request.start_ns), "to": to_iso(request.end_ns)},

@@ -182,7 +182,7 @@ def _suggest(place: DemoPlace, output: Output) -> None:
     commands = [f"{overt} spans {footage}", f"{overt} reconcile {footage}"]
     commands.append(
         f"{passphrase} {overt} export {footage} --camera high-street "
-        f"--from {start} --to {end} --key {key} --out clip.mp4"
+        f"--from {start} --to {end} --key {key} --purpose 'Trying it out' --out clip.mp4"
     )
     output.console.print(Text("\nTry next:", style="bold"))
     for command in commands:

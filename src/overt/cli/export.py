@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,13 +12,16 @@ from rich.text import Text
 
 from overt.cli.clip import Exported, Request, export_clip
 from overt.cli.moments import moment, shown, time_zone
+from overt.cli.opened import PurposeOption, ReferenceOption, What, Why, write_down
 from overt.cli.options import JsonOption, PassphraseFilesOption, RecoveryOption, TimeZoneOption
 from overt.cli.output import Output, duration, plain, size
 from overt.cli.passphrase import VARIABLE, read_passphrase
 from overt.cli.record import guard_process
 from overt.clock import SECOND, SystemClock
 from overt.contract.instant import from_iso
+from overt.contract.opened import EXPORTED
 from overt.errors import CorruptError, InvalidError, MissingError
+from overt.footage.marker import read_marker
 from overt.footage.opening import StoredPeriods
 from overt.footage.reading import FootageReader
 from overt.ids import MAIN, StreamKey
@@ -39,13 +43,18 @@ def export(
     key: Annotated[
         list[Path], typer.Option(metavar="FILE", help="Key file of the custodian; with four eyes, give both.")
     ],
+    purpose: PurposeOption,
+    reference: ReferenceOption = "",
     stream: Annotated[str, typer.Option(metavar="NAME", help="Stream: main or sub.")] = MAIN,
     passphrase_file: PassphraseFilesOption = None,
     recovery: RecoveryOption = False,
     timezone: TimeZoneOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a span of footage as MP4 with a manifest; exit code 7 if part of it could not be opened."""
+    """Write a span of footage as MP4 with a manifest; exit code 7 if part of it could not be opened.
+
+    That it is opened, by whom and why, is written into the ledger DIR/opened/ledger first.
+    """
     guard_process()
     output = Output(as_json=as_json)
     zone, now_ns = time_zone(timezone), SystemClock().utc_ns()
@@ -57,6 +66,7 @@ def export(
         msg = f"--out {out} must end in .mp4"
         raise InvalidError(msg)
     request = Request(StreamKey(camera, stream), start_ns, end_ns, out, now_ns)
+    why = Why.read(purpose, reference)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     hidden = as_json or not output.notes.is_terminal
     with FootageReader(directory) as reader:
@@ -65,6 +75,10 @@ def export(
             msg = f"{request.key} was never recorded in {directory}; there are {', '.join(map(str, known)) or 'none'}"
             raise MissingError(msg)
         keys = open_keys(key, passphrase_file or [], recovery=recovery)
+        what = What((camera,), start_ns, end_ns)
+        request = replace(
+            request, written=write_down(directory, read_marker(directory).site, EXPORTED, what, why), why=why
+        )
         with Progress(*columns, console=output.notes, transient=True, disable=hidden) as progress:
             task = progress.add_task(f"exporting {request.key}", total=1.0)
             opened = StoredPeriods(directory, keys)

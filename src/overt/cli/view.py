@@ -10,15 +10,18 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.text import Text
 
+from overt.cli import opened
 from overt.cli.export import open_keys
 from overt.cli.grant_keys import public_text, read_grant_key
 from overt.cli.moments import moment, shown, time_zone
+from overt.cli.opened import PurposeOption, ReferenceOption, What, Why, write_down
 from overt.cli.options import JsonOption, PassphraseFilesOption, RecoveryOption, TimeZoneOption
 from overt.cli.output import Output
 from overt.cli.record import guard_process, logging_shown, signals
 from overt.cli.viewing_link import GrantRefusedError, Sight, ViewingLink
 from overt.clock import SECOND, SystemClock
 from overt.contract.instant import to_iso
+from overt.contract.opened import VIEWED
 from overt.contract.socket_client import MediaControl, SocketClient
 from overt.errors import ForbiddenError, InvalidError, MissingError, UnavailableError
 from overt.footage.marker import read_marker
@@ -39,6 +42,8 @@ def view(
     grant_key: Annotated[
         Path, typer.Option(metavar="FILE", help="Key that signs grants; the recorder knows its public half.")
     ],
+    purpose: PurposeOption,
+    reference: ReferenceOption = "",
     camera: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A camera; may be given many times. (all if not given)")
     ] = None,
@@ -73,7 +78,10 @@ def view(
     timezone: TimeZoneOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a link to the recorder's page, and keep what it opens in force until Ctrl-C."""
+    """Make a link to the recorder's page, and keep what it opens in force until Ctrl-C.
+
+    That it is opened, by whom and why, is written into the ledger DIR/opened/ledger first.
+    """
     output = Output(as_json=as_json)
     if not key and (start is not None or end is not None):
         msg = "--from and --to are for recorded footage, which only the site's key opens: give --key FILE"
@@ -84,6 +92,7 @@ def view(
     if not key and not live:
         msg = "the link would show nothing: leave out --no-live, or give --key FILE"
         raise InvalidError(msg)
+    why = Why.read(purpose, reference)
     guard_process()
     clock, zone = SystemClock(), time_zone(timezone)
     now_ns = clock.utc_ns()
@@ -106,6 +115,8 @@ def view(
     )
     base = url or page_address(health)
     opening = StoredPeriods(directory, open_keys(key, passphrase_file or [], recovery=recovery)) if key else None
+    what = What(sight.cameras, from_ns, to_ns, sight.person, live)
+    written = write_down(directory, site, VIEWED, what, why)
     ended = threading.Event()
     link = ViewingLink(MediaControl(directory / CONTROL_SOCKET), signer, site, sight, opening, clock)
     try:
@@ -116,6 +127,8 @@ def view(
     except GrantRefusedError as error:
         msg = f"{error}; is {public_text(signer)}, the public half of {grant_key}, among its 'grant_keys'?"
         raise ForbiddenError(msg) from error
+    finally:
+        opened.ended(directory, site, written)
     if link.revoked:
         output.note("the link and what it opened have ended")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar, Final, Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -19,7 +19,7 @@ from overt.ids import StreamKey, new_id
 
 MAX_TEXT: Final = 1000
 """Characters of a sentence inside a fact; a longer one is cut when the fact is made."""
-MAX_FACT: Final = 64 * 1024
+MAX_FACT: Final = 128 * 1024
 """Bytes of the longest fact that is read."""
 
 GapCause = Literal["camera", "network", "authentication", "disk", "stopped", "clock"]
@@ -32,6 +32,8 @@ STREAM_STATES: Final = get_args(StreamState)
 DiskState = Literal["ok", "low", "full", "read-only", "missing", "slow", "failing"]
 DISK_STATES: Final = get_args(DiskState)
 DeletionReason = Literal["days", "bytes", "disk-full"]
+SegmentCondition = Literal["closed", "recovered", "damaged"]
+"""`recovered`: without end record, since its recorder was killed; `damaged`: a part of it was lost on the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,13 @@ class SegmentStored:
     frames: int
     damaged_frames: int
     lost_packets: int
+    file: str = ""
+    """Name of its file."""
+    condition: SegmentCondition = "closed"
+    root: str = ""
+    """Merkle root over its records, hexadecimal (docs/formats/footage.md); empty in facts of earlier versions."""
+    period: uuid.UUID | None = None
+    """The key period that it is sealed with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,8 @@ class GapOpened:
     cause: GapCause
     reason: str
     start_ns: int
+    gap: uuid.UUID | None = None
+    """Its number: the same when it is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,7 @@ class GapClosed:
     reason: str
     start_ns: int
     end_ns: int
+    gap: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +138,19 @@ class FootageDeleted:
     end_ns: int
     periods: tuple[str, ...]
     """The key periods whose wrapped keys were destroyed."""
+    deletion: uuid.UUID | None = None
+    """Its number, as index and journal have it."""
+    segment_ids: tuple[str, ...] = ()
+    """The segments that went."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long footage of some cameras is kept, at most; None: no such limit."""
+
+    cameras: tuple[str, ...]
+    seconds: int | None
+    bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +162,8 @@ class AssignmentApplied:
     started: tuple[str, ...]
     changed: tuple[str, ...]
     stopped: tuple[str, ...]
+    retention: tuple[Kept, ...] = ()
+    """Of cameras that are started or changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +209,32 @@ class FactsLost:
     last_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class RecorderStarted:
+    """The recorder begins to run."""
+
+    kind: ClassVar[str] = "recorder-started"
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderStopped:
+    """The recorder was told to stop, and what it had in hand is stored."""
+
+    kind: ClassVar[str] = "recorder-stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class FootageCompared:
+    """Files, index and keys were held against each other after the start, and put right where that was possible."""
+
+    kind: ClassVar[str] = "footage-compared"
+    files: int
+    rows: int
+    found: tuple[str, ...]
+    """What differed, each kind with its count: `torn 1`."""
+
+
 FactData = (
     SegmentStored
     | GapOpened
@@ -196,6 +249,9 @@ FactData = (
     | RecipientsApplied
     | RecipientsRefused
     | FactsLost
+    | RecorderStarted
+    | RecorderStopped
+    | FootageCompared
 )
 FACT_KINDS: Final[dict[str, type[FactData]]] = {data.kind: data for data in get_args(FactData)}
 _ADAPTERS: Final[dict[str, TypeAdapter[FactData]]] = {kind: TypeAdapter(data) for kind, data in FACT_KINDS.items()}
@@ -286,11 +342,13 @@ def new_fact(data: FactData, time_ns: int, stream: StreamKey | None = None) -> F
 
 
 def _cut(data: FactData) -> FactData:
-    """Return the data with its texts cut, so that no fact grows with what a camera sends."""
+    """Return the data with its texts cut, so that no fact grows with what a camera sends, and of whole characters."""
     values: dict[str, Any] = {field.name: getattr(data, field.name) for field in fields(data)}
     for name, value in values.items():
-        if isinstance(value, str) and len(value) > MAX_TEXT:
-            values[name] = value[: MAX_TEXT - 1] + "…"
+        if isinstance(value, str):
+            text = value if len(value) <= MAX_TEXT else value[: MAX_TEXT - 1] + "…"
+            # Half of a surrogate pair could be written neither into the outbox nor into the ledger.
+            values[name] = text.encode(errors="replace").decode()
     return FACT_KINDS[data.kind](**values)
 
 
@@ -308,7 +366,11 @@ def _data_to_dict(data: FactData) -> dict[str, Any]:
             value = to_iso(value)
         elif isinstance(value, uuid.UUID):
             value = str(value)
-        encoded[_json_name(field.name, data.kind)] = list(value) if isinstance(value, tuple) else value
+        elif isinstance(value, tuple):
+            value = [
+                asdict(each) | {"cameras": list(each.cameras)} if isinstance(each, Kept) else each for each in value
+            ]
+        encoded[_json_name(field.name, data.kind)] = value
     return encoded
 
 

@@ -117,7 +117,7 @@ class Deleter:
         identity = self._index.identity()
         # A key that this index saw made, and no footage of, sealed nothing worth a word.
         told = [stored for stored in due if stored.period_id in gone and stored.index_id != identity]
-        self._tell([_of_key(stored, now_ns) for stored in told], now_ns)
+        self._tell({_of_key(stored, now_ns): () for stored in told}, now_ns)
         return tuple(gone)
 
     def _age(self, now_ns: int) -> int:
@@ -188,7 +188,7 @@ class Deleter:
         groups: dict[tuple[StreamKey, DeletionReason], list[SegmentRow]] = defaultdict(list)
         for row, reason in rows:
             groups[row.key, reason].append(row)
-        deletions = [
+        deletions = {
             Deletion(
                 deletion_id=new_id(),
                 time_ns=now_ns,
@@ -199,28 +199,34 @@ class Deleter:
                 segments=len(group),
                 bytes=sum(row.size for row in group),
                 periods=tuple(sorted({row.period_id for row in group} & periods)),
-            )
+            ): tuple(row.segment_id for row in group)
             for (key, reason), group in groups.items()
-        ]
-        self._tell(deletions, now_ns, rows)
+        }
+        self._tell(deletions, now_ns)
 
-    def _tell(
-        self, deletions: list[Deletion], now_ns: int, rows: Sequence[tuple[SegmentRow, DeletionReason]] = ()
-    ) -> None:
-        """Keep what was deleted, in journal and index, drop the rows of it, and announce it."""
+    def _tell(self, deletions: Mapping[Deletion, Sequence[UUID]], now_ns: int) -> None:
+        """Keep what was deleted, each with its segments, in journal and index, drop their rows, and announce it."""
         if not deletions:
             return
         try:
-            journal.append(self._directory / JOURNAL, deletions, now_ns)
+            journal.append(self._directory / JOURNAL, list(deletions), now_ns)
         except OSError as error:
             _logger.error("%s: the journal cannot be written: %s", self._directory, error.strerror)
         with self._index.transaction():
-            self._index.drop_segments(row.segment_id for row, _ in rows)
-            for deletion in deletions:
+            for deletion, segments in deletions.items():
+                self._index.drop_segments(segments)
                 self._index.put_deletion(deletion)
-        for each in deletions:
-            names = tuple(str(period) for period in each.periods)
-            fact = FootageDeleted(each.reason, each.segments, each.bytes, each.start_ns, each.end_ns, names)
+        for each, segments in deletions.items():
+            fact = FootageDeleted(
+                reason=each.reason,
+                segments=each.segments,
+                bytes=each.bytes,
+                start_ns=each.start_ns,
+                end_ns=each.end_ns,
+                periods=tuple(str(period) for period in each.periods),
+                deletion=each.deletion_id,
+                segment_ids=tuple(str(segment) for segment in segments),
+            )
             self._announce(fact, each.key)
 
 

@@ -6,6 +6,7 @@
     DIR/retention.json          last known retention of every camera, that of cameras that left too
     DIR/retention-clock.json    what retention believes of the wall clock
     DIR/journal/2026-11.jsonl   gaps, holds and deletions, which no segment file holds
+    DIR/opened/                 ledger of what commands opened (overt.contract.opened)
     DIR/locks/                  recorder.lock, workers.lock, one file a stream
     DIR/segments/<camera>/<stream>/<YYYY-MM-DD>/<YYYYMMDDTHHMMSS.mmmZ>-<8 hex>.ovs
 

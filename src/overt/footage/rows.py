@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from overt.contract.fact import DeletionReason
+from overt.contract.fact import DeletionReason, SegmentCondition
 from overt.footage.format import TableRow
 from overt.footage.fragment_table import unpack_table
 from overt.footage.layout import segment_path
@@ -28,6 +28,14 @@ class SegmentState(IntEnum):
     """Some record was altered or lost on the disk; reading yields the rest."""
     DELETING = 5
     """Chosen for deletion; what is left of it goes in the next round."""
+
+
+CONDITIONS: Final[dict[SegmentState, SegmentCondition]] = {
+    SegmentState.CLOSED: "closed",
+    SegmentState.RECOVERED: "recovered",
+    SegmentState.DAMAGED: "damaged",
+}
+"""What is said of a segment that is not written any more."""
 
 
 @dataclass(frozen=True, slots=True)

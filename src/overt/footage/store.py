@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Final, Self
 from uuid import UUID
 
 from overt.clock import Clock, SystemClock
-from overt.contract.fact import DiskStateChanged, Fact, GapClosed, GapOpened, SegmentStored
+from overt.contract.fact import DiskStateChanged, Fact, FootageCompared, GapClosed, GapOpened, SegmentStored
 from overt.errors import ConflictError, ForbiddenError, OvertError, UnavailableError
 from overt.footage.announcer import Announcer
 from overt.footage.gaps import MAX_DETAIL, Gap, GapCause
@@ -35,7 +36,7 @@ from overt.footage.periods import PeriodSource
 from overt.footage.reconcile import rebuild_if_damaged, reconcile_open
 from overt.footage.recovery import recover_stream
 from overt.footage.retention_thread import KeptFootage, RetentionThread
-from overt.footage.rows import Hold, SegmentRow
+from overt.footage.rows import CONDITIONS, Hold, SegmentRow
 from overt.footage.segment_writer import SealBuffer
 from overt.footage.stream_writer import StreamStatus, StreamWriter, WriterContext
 from overt.footage.writer import Writer
@@ -445,9 +446,10 @@ class FootageStore:
         """Store a gap's row and announce it (writer thread)."""
         self._index.put_gap(gap)
         if gap.end_ns is None:
-            self._announcer.announce(GapOpened(gap.cause.fact, gap.detail, gap.start_ns), gap.key)
+            self._announcer.announce(GapOpened(gap.cause.fact, gap.detail, gap.start_ns, gap.gap_id), gap.key)
         else:
-            self._announcer.announce(GapClosed(gap.cause.fact, gap.detail, gap.start_ns, gap.end_ns), gap.key)
+            closed = GapClosed(gap.cause.fact, gap.detail, gap.start_ns, gap.end_ns, gap.gap_id)
+            self._announcer.announce(closed, gap.key)
 
     def _segment_stored(self, row: SegmentRow) -> None:
         """Announce a segment that is complete and in the index (index thread)."""
@@ -461,6 +463,10 @@ class FootageStore:
                 frames=row.samples,
                 damaged_frames=row.damaged_samples,
                 lost_packets=row.lost_packets,
+                file=row.name,
+                condition=CONDITIONS[row.state],
+                root=row.merkle_root.hex(),
+                period=row.period_id,
             ),
             row.key,
         )
@@ -496,9 +502,12 @@ class FootageStore:
     def _compare(self) -> None:
         """Hold files against rows once, in the background; rebuild the index if it proves damaged."""
         try:
-            reconcile_open(self.directory, self._paths, self._utc_ns(), lambda: self._closed)
+            found = reconcile_open(self.directory, self._paths, self._utc_ns(), lambda: self._closed)
         except IndexDamagedError:
             rebuild_if_damaged(self.directory, self._utc_ns(), damaged=True)
-            reconcile_open(self.directory, self._paths, self._utc_ns(), lambda: self._closed)
+            found = reconcile_open(self.directory, self._paths, self._utc_ns(), lambda: self._closed)
         if not self._closed:
             self._compared.set()
+            counts = Counter(each.kind.value for each in found.differences)
+            told = tuple(f"{kind} {count}" for kind, count in sorted(counts.items()))
+            self._announcer.announce(FootageCompared(found.files, found.rows, told))

@@ -22,6 +22,7 @@ LEVELS: Final = get_args(Level)
 """In order of severity."""
 WorkerState = Literal["starting", "running", "silent", "restarting", "stopped"]
 MediaState = Literal["off", "starting", "running", "silent", "restarting", "stopped"]
+LedgerState = Literal["off", "starting", "running", "failing"]
 LATENCY_BOUNDS_S: Final = tuple(
     bound / 1000
     for bound in (2, 5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1000, 2000, 5000, 10_000, 30_000)
@@ -173,6 +174,22 @@ class FactsHealth:
 
 
 @dataclass(slots=True, kw_only=True)
+class LedgerHealth:
+    """The recorder's own ledger. Recording does not wait for it."""
+
+    state: LedgerState = "off"
+    leaves: int = 0
+    key: str = ""
+    """Its public key, for whoever verifies or witnesses it; empty before it was opened."""
+    error: str = ""
+    """Why it cannot be written at present; empty while it can."""
+    since_ns: int = 0
+    """Since when it cannot; 0: it can."""
+    written_ns: int = 0
+    """When leaves were last written since the recorder started; 0: none."""
+
+
+@dataclass(slots=True, kw_only=True)
 class MediaHealth:
     """The media process, which serves viewers."""
 
@@ -260,6 +277,7 @@ class RecorderHealth:
     """Sentences of workers and store about what keeps them from their work."""
     clock: ClockHealth = field(default_factory=ClockHealth)
     facts: FactsHealth = field(default_factory=FactsHealth)
+    ledger: LedgerHealth = field(default_factory=LedgerHealth)
     media: MediaHealth = field(default_factory=MediaHealth)
     sealing: SealingHealth = field(default_factory=SealingHealth)
 

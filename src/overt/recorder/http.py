@@ -1,8 +1,8 @@
 """The recorder's HTTP: health, streams, metrics and facts for reading; the assignment and more for its control room.
 
 Over TCP (loopback by default) only what may be read by anyone on the machine is served. What is the control room's
-alone, PUT /assignments, GET /periods and POST /probes, is served on the Unix socket, whose mode 0600 lets in the
-recorder's own user. Both run in one thread with one event loop.
+alone, PUT /assignments, GET /periods, GET /ledger and POST /probes, is served on the Unix socket, whose mode 0600 lets
+in the recorder's own user. Both run in one thread with one event loop.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from overt.errors import InvalidError, OvertError, UnavailableError
 from overt.footage.keystore import StoredKey
 from overt.ids import checked_name
 from overt.recorder.health import RecorderHealth
+from overt.recorder.ledger.serving import ledger_routes
 from overt.recorder.metrics import CONTENT_TYPE, exposition
 from overt.recorder.outbox import MAX_LIMIT
 from overt.recorder.probing.request import MAX_BODY, ProbeRequest
@@ -97,9 +98,12 @@ def application(
     writable: bool,
     periods: ReadPeriods | None = None,
     probes: Probes | None = None,
+    ledger: Path | None = None,
     hosts: frozenset[str] | None = None,
 ) -> ASGIApp:
     """Return the application. `writable` adds PUT /assignments, `periods` GET /periods, `probes` POST /probes.
+
+    `ledger`, where the recorder's ledger lies, adds GET /ledger.
 
     `hosts` are the names it may be called by (None: any).
 
@@ -153,6 +157,8 @@ def application(
         routes.append(Route("/periods", read_periods, methods=["GET"]))
     if probes is not None:
         routes.append(Route("/probes", post_probe, methods=["POST"]))
+    if ledger is not None:
+        routes += ledger_routes(ledger)
     app = Starlette(routes=routes, exception_handlers=error_handlers("recorder-http.md"))
     return app if hosts is None else NamedHosts(app, hosts)
 

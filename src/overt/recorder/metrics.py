@@ -110,6 +110,9 @@ def _recorder(health: RecorderHealth) -> Iterator[Metric]:
     yield _counter("overt_recorder_clock_steps_total", "Steps of the wall clock.", (), [([], health.clock.steps)])
     yield _gauge("overt_facts_waiting", "Facts that are not on disk yet.", (), [([], health.facts.waiting)])
     yield _counter("overt_facts_lost_total", "Facts dropped while the disk failed.", (), [([], health.facts.lost)])
+    yield _gauge("overt_ledger_leaves", "Leaves of the footage ledger.", (), [([], health.ledger.leaves)])
+    failing = float(health.ledger.state == "failing")
+    yield _gauge("overt_ledger_failing", "1 while the footage ledger cannot be written.", (), [([], failing)])
 
 
 def _sealing(health: RecorderHealth) -> Iterator[Metric]:

@@ -9,15 +9,26 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Protocol
 
 from overt.clock import Clock, SystemClock
 from overt.contract import local_socket
-from overt.contract.assignment import MAX_MESSAGE, Assignment
-from overt.contract.fact import AssignmentApplied, AssignmentRefused, Fact, FactData, new_fact
+from overt.contract.assignment import MAX_MESSAGE, Assignment, CameraAssignment
+from overt.contract.fact import (
+    AssignmentApplied,
+    AssignmentRefused,
+    Fact,
+    FactData,
+    Kept,
+    RecorderStarted,
+    RecorderStopped,
+    new_fact,
+)
 from overt.errors import ConflictError, OvertError, UnavailableError
 from overt.new_file import replace as replace_file
 from overt.recorder.configuration import (
@@ -30,6 +41,7 @@ from overt.recorder.configuration import (
 )
 from overt.recorder.health import FactsHealth, MediaHealth, RecorderHealth
 from overt.recorder.http import Endpoint, HttpPlane, application, bind_tcp, names_of
+from overt.recorder.ledger.keeping import FootageLedger
 from overt.recorder.media_plane.host import MediaHost
 from overt.recorder.outbox import FactOutbox
 from overt.recorder.probing.prober import Prober
@@ -42,6 +54,8 @@ from overt.sealing.roles import Recipients
 ASSIGNMENT_FILE: Final = "assignment.json"
 STOP_TIMEOUT_S: Final = 20.0
 MEDIA_STOP_S: Final = 6.0
+LEDGER_STOP_S: Final = 5.0
+SECONDS_A_DAY: Final = 86_400
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -99,10 +113,12 @@ class RecorderProgram:
         self._assignment = configuration.assignment
         self._applying = threading.RLock()
         self._outbox = FactOutbox(self._settings.footage, self._clock)
-        self._listeners: list[Callable[[Fact], None]] = [self._outbox.append]
+        self._ledger = FootageLedger(self._settings.footage, self._outbox, self._clock)
+        self._listeners: list[Callable[[Fact], None]] = [self._outbox.append, self._ledger.heard]
         self._capture = capture(configuration)
         self._capture.on_fact(self._tell)
         self._prober = Prober()
+        self._running = False
         self._plane: HttpPlane | None = None
         self._media: MediaHost | None = None
         self._listening = ""
@@ -146,6 +162,9 @@ class RecorderProgram:
         self._plane = HttpPlane(endpoints)
         try:
             self._capture.start()
+            self._running = True
+            self._tell_now(RecorderStarted(version("overt")))
+            self._ledger.start()
             self._plane.start()
             if self._media is not None:
                 self._media.start()
@@ -153,7 +172,8 @@ class RecorderProgram:
             self.stop()
             raise
         names = tuple(camera.name for camera in self._assignment.cameras)
-        self._tell(new_fact(AssignmentApplied(self._assignment.revision, names, (), ()), self._clock.utc_ns()))
+        applied = AssignmentApplied(self._assignment.revision, names, (), (), _kept(self._assignment.cameras))
+        self._tell_now(applied)
         if self._keys is not None:
             self._tell_now(said(self._keys.current))
         self._watch.start()
@@ -169,7 +189,7 @@ class RecorderProgram:
         media = self._media.health() if self._media is not None else MediaHealth()
         health = self._capture.health()
         sealing = replace(health.sealing, trouble=self._keys.trouble if self._keys is not None else "")
-        return assess(replace(health, facts=facts, media=media, sealing=sealing))
+        return assess(replace(health, facts=facts, media=media, sealing=sealing, ledger=self._ledger.health()))
 
     def apply(self, assignment: Assignment) -> None:
         """Go over to an assignment of the control room, and keep it.
@@ -207,13 +227,23 @@ class RecorderProgram:
         if self._media is not None:
             self._media.stop(MEDIA_STOP_S)
         self._capture.stop(timeout_s)
+        if self._running:
+            self._tell_now(RecorderStopped())
+            # What is not on disk by then has its leaf after the next start.
+            self._outbox.flush(LEDGER_STOP_S)
+            if not self._ledger.stop(LEDGER_STOP_S):
+                _LOG.error(
+                    "the footage ledger did not end within %g s; it catches up after the next start", LEDGER_STOP_S
+                )
         self._outbox.close()
 
     def _bind(self) -> list[Endpoint]:
         """Take the addresses before anything runs, so that a second recorder on the same footage ends here."""
         path = self._settings.socket_path
         periods = WrappedPeriods(self._settings.footage)
-        private = application(self, self._outbox, writable=True, periods=periods, probes=self._prober)
+        private = application(
+            self, self._outbox, writable=True, periods=periods, probes=self._prober, ledger=self._ledger.path
+        )
         endpoints = [Endpoint(private, local_socket.listen(path), path)]
         if self._settings.listen != NO_LISTEN:
             host, port = split_address(self._settings.listen)
@@ -255,6 +285,7 @@ class RecorderProgram:
             started=tuple(camera.name for camera in change.start),
             changed=tuple(camera.name for camera in (*change.change, *change.adjust)),
             stopped=change.stop,
+            retention=_kept((*change.start, *change.change, *change.adjust)),
         )
         self._tell(new_fact(fact, self._clock.utc_ns()))
 
@@ -272,6 +303,15 @@ class RecorderProgram:
         """Pass a fact to everybody who listens."""
         for listener in self._listeners:
             listener(fact)
+
+
+def _kept(cameras: Iterable[CameraAssignment]) -> tuple[Kept, ...]:
+    """Return how long footage of cameras is kept: those together that are kept alike."""
+    alike: dict[tuple[int | None, int | None], list[str]] = defaultdict(list)
+    for camera in cameras:
+        days = camera.retention.days
+        alike[None if days is None else round(days * SECONDS_A_DAY), camera.retention.bytes].append(camera.name)
+    return tuple(Kept(tuple(names), seconds, most) for (seconds, most), names in alike.items())
 
 
 def kept_assignment(footage: Path) -> Assignment:

@@ -45,6 +45,11 @@ def assess(health: RecorderHealth) -> RecorderHealth:
         findings.append(("degraded", sentence))
     if health.facts.error:
         findings.append(("degraded", f"Facts cannot be written ({health.facts.error}); {health.facts.waiting} wait."))
+    if health.ledger.error:
+        sentence = (
+            f"The footage ledger cannot be written; recording is not affected: {health.ledger.error.rstrip('.')}."
+        )
+        findings.append(("degraded", sentence))
     if health.media.state in {"silent", "restarting"}:
         sentence = f"The media process is {health.media.state}: nobody can watch for now; recording is not affected."
         findings.append(("degraded", sentence))

@@ -58,6 +58,7 @@ class Kind(StrEnum):
     CAMERA_CHANGED = "camera.changed"
     CAMERA_STATE = "camera.state"
     DEVICE_CHANGED = "device.changed"
+    DEVICE_PROBED = "device.probed"
     PURPOSE_CHANGED = "purpose.changed"
     LAYOUT_CHANGED = "layout.changed"
     PLAN_CHANGED = "plan.changed"
@@ -103,6 +104,7 @@ WORDS: Final[dict[Kind, str]] = {
     Kind.CAMERA_CHANGED: "Changed a camera",
     Kind.CAMERA_STATE: "Switched a camera on or off",
     Kind.DEVICE_CHANGED: "Changed a camera’s device",
+    Kind.DEVICE_PROBED: "Had a device looked at, with pictures of it",
     Kind.PURPOSE_CHANGED: "Changed a purpose",
     Kind.LAYOUT_CHANGED: "Changed a layout or tour that is shared",
     Kind.PLAN_CHANGED: "Changed a floor plan",

@@ -24,6 +24,21 @@ LABELS = {
     "where": "Where",
     "site": "Site",
     "version": "Version",
+    "for": "For",
+    "live": "Live, and the last minutes",
+    "sudo": "By sudo of",
+    "began": "Of leaf",
+    "as": "As",
+    "reviewed": "Whose looks were read",
+    "sought": "Searched for",
+    "lacking": "They lack the right",
+    "more": "Besides",
+    "file": "File",
+    "rule": "Rule",
+    "plan": "Plan",
+    "layout": "Layout",
+    "tour": "Tour",
+    "settings": "Settings",
 }
 """Names of what stands in bodies besides what has a place of its own."""
 _OWN = frozenset({"who", "person", "cameras", "footage", "reference", "purpose", "changes", "name", "role"})
@@ -39,7 +54,8 @@ def lines(act: Shown) -> Iterator[tuple[str, str]]:
     if act.camera_names:
         yield "Cameras", act.camera_names
     if footage := body.get("footage"):
-        yield "Footage", f"{_moment(footage.get('from'))} to {_moment(footage.get('to'))}"
+        end = footage.get("to")
+        yield "Footage", f"{_moment(footage.get('from'))} to {_moment(end) if end else 'what is being recorded'}"
     if purpose := body.get("purpose"):
         yield "Purpose", str(purpose.get("name", ""))
         if basis := purpose.get("legal_basis"):
@@ -70,6 +86,8 @@ def _plain(value: Any) -> str:
         return str(value.get("name", "")) or ", ".join(f"{key}: {_plain(each)}" for key, each in value.items())
     if isinstance(value, list):
         return ", ".join(map(_plain, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "" if value is None else str(value)
 
 

@@ -160,7 +160,7 @@ def look(request: Asked, camera: UUID, told: DescribedDevice) -> ProbeOut:
     """Have the recorder look at a device: what it is, its streams, a picture of each, what does not suit."""
     row = register.camera_to_change(request.rights, camera)
     try:
-        device, found = probe(_described(told), row.installed)
+        device, found = probe(_described(told), row.installed, row.key)
     except FieldError as error:
         msg = f"{error.field}: {error}"
         raise InvalidError(msg) from error

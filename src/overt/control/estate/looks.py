@@ -31,9 +31,11 @@ class Look(BaseModel):
     found: ProbeResult
 
     @classmethod
-    def at(cls, device: DeviceInput, present: Installation | None, version: int, *, replace: bool) -> Self:
+    def at(
+        cls, device: DeviceInput, present: Installation | None, camera: Camera, version: int, *, replace: bool
+    ) -> Self:
         """Have the recorder look at a device; raises as `probing.probe`."""
-        seen, found = probe(device, present)
+        seen, found = probe(device, present, camera.key)
         typed = whole(present, device.streams)
         secret = seen.password.get_secret_value() if seen.password else ""
         return cls(
@@ -81,7 +83,7 @@ def begin(
     device: DeviceInput, camera: Camera, present: Installation | None, version: int, by: Person, *, replace: bool
 ) -> UUID:
     """Look at a device, and keep what was found; raises as `probing.probe`."""
-    look = Look.at(device, present, version, replace=replace)
+    look = Look.at(device, present, camera, version, replace=replace)
     return pending.keep(pending.LOOK, by, look.model_dump_json(), camera)
 
 
@@ -98,7 +100,7 @@ def again(look: UUID, camera: Camera, by: Person) -> UUID:
     """Look at the same device once more, after something was changed on it; raises as `begin`."""
     former = read(look, camera, by)
     typed = tuple(StreamInput(kind, url) for kind, url in zip(("main", "sub"), former.urls, strict=False))
-    fresh = Look.at(former.asked(typed), None, camera.version, replace=former.replace)
+    fresh = Look.at(former.asked(typed), None, camera, camera.version, replace=former.replace)
     pending.forget(look)
     kept = fresh.model_copy(update={"new_password": former.new_password})
     return pending.keep(pending.LOOK, by, kept.model_dump_json(), camera)

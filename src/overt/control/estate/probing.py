@@ -17,6 +17,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from overt.contract.assignment import MASK
 from overt.contract.socket_client import PROBE_TIMEOUT_S, SocketClient
+from overt.control.acts.kinds import Kind
+from overt.control.acts.recording import record
 from overt.control.estate.addresses import checked_url, host_of
 from overt.control.estate.credentials import bare
 from overt.control.estate.equipment import DeviceInput, StreamInput, checked, password_for, whole
@@ -195,12 +197,14 @@ class ProbeResult(BaseModel):
         return (*streams, self.streams[sub].to_input(Stream.Kind.SUB)) if sub is not None else tuple(streams)
 
 
-def probe(device: DeviceInput, present: Installation | None) -> tuple[DeviceInput, ProbeResult]:
+def probe(device: DeviceInput, present: Installation | None, camera: str) -> tuple[DeviceInput, ProbeResult]:
     """Have the recorder look at a device: (the device with the password that was used, what was found).
+
+    What is found has pictures, so that it is written down first, under the short name of the camera it is for.
 
     Raises:
         FieldError: something about the device is wrong; `field` says what.
-        UnavailableError: no recorder answers.
+        UnavailableError: no recorder answers, or it cannot be written down.
     """
     good = checked(device, settings.CONTROL.camera_ranges)
     password = password_for(present, good)
@@ -212,6 +216,7 @@ def probe(device: DeviceInput, present: Installation | None) -> tuple[DeviceInpu
         "onvif_port": good.onvif_port,
         "urls": [each.url for each in whole(present, good.streams)],
     }
+    record(Kind.DEVICE_PROBED, cameras=[camera])
     client = SocketClient(settings.CONTROL.recorder_socket)
     told = client.ask("POST", "/probes", asked, timeout_s=PROBE_TIMEOUT_S)
     found = ProbeResult.read(told, good.host, password.get_secret_value())
