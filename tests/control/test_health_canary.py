@@ -31,9 +31,8 @@ from overt.control.people.rights import Rights
 from overt.control.viewing.custody import Custody
 from overt.errors import UnavailableError
 from overt.ids import StreamKey
-from overt.new_file import replace as replace_file
 from overt.sealing.custody import create_key_file
-from overt.sealing.recipients_file import MODE, encode_recipients
+from overt.sealing.recipients_file import read_recipients, replace_recipients
 from overt.sealing.roles import Recipient, Recipients, RoleKey
 from overt.sealing.wraps import begin_period
 from recorder_rig import PASSPHRASE, addresses, cameras, make_site
@@ -109,7 +108,7 @@ class Held:
 
 def give(data: Path, wanted: Recipients, at: float = LONG_AGO) -> None:
     """Write whom the control room wants footage sealed to, so long ago."""
-    replace_file(data / "recipients.json", encode_recipients(wanted), MODE)
+    replace_recipients(data / "recipients.json", wanted)
     os.utime(data / "recipients.json", (at, at))
 
 
@@ -427,7 +426,7 @@ def test_a_file_that_is_swapped_at_a_real_recorder_only_is_said_with_its_cameras
     data = tmp_path / "data"
     data.mkdir()
     (data / "recipients.json").write_bytes(site.recipients.read_bytes())
-    good = site.recipients.read_bytes()
+    good = read_recipients(site.recipients)
     stranger = replace(role(), site_id=site.role.site_id)
     swapped = Recipients(site.role.site_id, site.role.site, (stranger.recipient,))
     with cameras("market") as simulator, RunningRecorder(site, addresses(simulator), workers=1) as recorder:
@@ -441,8 +440,8 @@ def test_a_file_that_is_swapped_at_a_real_recorder_only_is_said_with_its_cameras
 
         monkeypatch.setattr(Reading, "__init__", with_canary)
         read_until(recorder, lambda: Recorder.objects.filter(heard_at__isnull=False).exists() and said() == {})
-        replace_file(site.recipients, encode_recipients(swapped), MODE)
+        replace_recipients(site.recipients, swapped)
         read_until(recorder, lambda: "Cameras: Market entrance." in said().get("sealed-to-others", ""), 90)
         assert stranger.key_id in said()["sealed-to-others"]
-        replace_file(site.recipients, good, MODE)
+        replace_recipients(site.recipients, good)
         read_until(recorder, lambda: said() == {}, 90)

@@ -37,6 +37,7 @@ OTHER_COMMANDS: Final = {
     "keys recover-keyring": "opens the key, no footage",
     "keys grant-key": "makes a key that opens live pictures alone, through a recorder",
     "ledger verify": "reads a ledger",
+    "ledger footage": "reads what is sealed",
     "ledger show": "reads a ledger",
     "ledger prove": "reads a ledger",
     "ledger accept": "writes cosignatures",
@@ -83,6 +84,7 @@ OTHER_OPERATIONS: Final = (
 KEY_OPENERS: Final = {
     "cli/export.py": "open_with_passphrase, open_with_recovery_code: `open_keys`, for the two commands above",
     "cli/keys.py": "checks and changes passphrases",
+    "cli/keyring_recovery.py": "turns a keyring into a key file",
     "control/viewing/custody.py": "the control room's custody",
 }
 RELEASERS: Final = {
@@ -157,7 +159,7 @@ def callers(*names: str) -> set[str]:
 
 
 def test_keys_are_opened_and_released_where_a_leaf_is_written_first() -> None:
-    assert callers("open_with_passphrase", "open_with_recovery_code") == set(KEY_OPENERS)
+    assert callers("open_with_passphrase", "open_with_recovery_code", "open_keyring") == set(KEY_OPENERS)
     assert callers("StoredPeriods") == set(STORE_OPENERS)
     grants = {path for path in callers("release") if path.startswith("control/")}
     assert grants <= set(RELEASERS), f"release keys: {sorted(grants - set(RELEASERS))}"

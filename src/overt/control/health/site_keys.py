@@ -1,4 +1,4 @@
-"""Whom footage should be sealed to, by the control room's own files; and whether it is. Plain functions on values."""
+"""Whom footage should be sealed to, by the control room's own file and its custody policy; and whether it is."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from overt.control.custody.handing_over import recipients_wanted
 from overt.control.health.plain_text import plain
 from overt.control.health.report import SealingReport
-from overt.errors import OvertError
-from overt.sealing.custody import read_key_file
+from overt.errors import MissingError, OvertError
 from overt.sealing.recipients_file import read_recipients
 from overt.sealing.roles import Recipients
 from overt.sealing.wraps import Layer, WrappedKey
 
 RECIPIENTS_FILE: Final = "recipients.json"
-KEY_FILE: Final = "custodian.key"
 Layers = tuple[Layer, ...]
 """Of a wrap, the innermost first."""
 
@@ -36,29 +35,41 @@ class Expected:
     @property
     def layers(self) -> Layers:
         """What a wrap should say."""
-        return tuple(Layer(each.role, each.key_id) for each in self.recipients.recipients) if self.recipients else ()
+        return layers_of(self.recipients) if self.recipients is not None else ()
 
 
 def expected(data: Path, now: dt.datetime) -> Expected:
-    """Return whom footage should be sealed to, by the files in the control room's directory `data`."""
-    path, key_file = data / RECIPIENTS_FILE, data / KEY_FILE
+    """Return whom footage should be sealed to, by the file in the control room's directory `data`.
+
+    The file is held against the custody policy in force and the keys that it names. Raises the database's errors.
+    """
+    path = data / RECIPIENTS_FILE
     try:
         changed_at = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
     except OSError:
         return Expected(None, now)
     try:
         recipients = read_recipients(path)
-        key = read_key_file(key_file) if key_file.exists() else None
     except OvertError as error:
         return Expected(None, changed_at, plain(str(error)))
+    try:
+        wanted = recipients_wanted(data)
+    except MissingError:
+        return Expected(recipients, changed_at)  # The site's key lies elsewhere: there is nothing to hold it against.
+    except OvertError as error:
+        return Expected(recipients, changed_at, plain(str(error)))
     problem = ""
-    if key is not None and key.site_id != recipients.site_id:
-        problem = f"{RECIPIENTS_FILE} is another site's than {KEY_FILE}"
-    elif key is not None:
-        for each in recipients.recipients:
-            if each.role == key.role and each.public_key != key.recipient.public_key:
-                problem = f"{RECIPIENTS_FILE} names key {each.key_id} for role {key.role}; {KEY_FILE} is {key.key_id}"
+    if wanted.site_id != recipients.site_id:
+        problem = f"{RECIPIENTS_FILE} is another site's than the site's key file"
+    elif wanted.recipients != recipients.recipients:
+        names, needs = keys_in_words(layers_of(recipients)), keys_in_words(layers_of(wanted))
+        problem = f"{RECIPIENTS_FILE} names {names}; the custody policy in force needs {needs}"
     return Expected(recipients, changed_at, problem)
+
+
+def layers_of(recipients: Recipients) -> Layers:
+    """Return what a wrap to recipients says."""
+    return tuple(Layer(each.role, each.key_id) for each in recipients.recipients)
 
 
 @dataclass(frozen=True, slots=True)
