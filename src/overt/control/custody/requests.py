@@ -223,8 +223,10 @@ def _given(
             "back": False,
         }
     )
+    if kind is Kind.GLASS_BROKEN:
+        request.recovered = timezone.now()
     request.version += 1
-    request.save(update_fields=["given", "version"])
+    request.save(update_fields=["given", "recovered", "version"])
     told = texts.read(request.text)
     record(
         kind,
@@ -286,8 +288,9 @@ def bring(request_id: UUID, person: Person, opened: Mapping[str, str], failed: S
             raise CorruptError(msg)
         if done:
             request.state, request.sealed = KeyRequest.State.DONE, {}
+        request.failed += len(failed)
         request.version += 1
-        request.save(update_fields=["given", "sealed", "state", "version"])
+        request.save(update_fields=["given", "sealed", "state", "failed", "version"])
         if failed:
             record(
                 Kind.WRAPS_ALTERED,
