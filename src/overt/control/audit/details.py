@@ -83,11 +83,7 @@ def lines(act: Shown) -> Iterator[tuple[str, str]]:
         end = footage.get("to")
         yield "Footage", f"{in_words(footage.get('from'))} to {in_words(end) if end else 'what is being recorded'}"
     if purpose := body.get("purpose"):
-        yield "Purpose", str(purpose.get("name", ""))
-        if basis := purpose.get("legal_basis"):
-            yield "Legal basis", str(basis)
-        if authorisation := purpose.get("authorisation"):
-            yield "Authorisation to follow", str(authorisation)
+        yield from _purpose(purpose)
     if reference := body.get("reference"):
         yield "Reference", str(reference)
     if role := body.get("role"):
@@ -104,6 +100,14 @@ def lines(act: Shown) -> Iterator[tuple[str, str]]:
             yield LABELS.get(name, name), _plain(value)
 
 
+def _purpose(purpose: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "Purpose", str(purpose.get("name", ""))
+    if basis := purpose.get("legal_basis"):
+        yield "Legal basis", str(basis)
+    if authorisation := purpose.get("authorisation"):
+        yield "Authorisation to follow", str(authorisation)
+
+
 def summary(act: Shown) -> str:
     """Return the same in one line, for lists."""
     return "; ".join(f"{name}: {value}" for name, value in lines(act) if name not in _TECHNICAL)
@@ -117,9 +121,7 @@ def _signature(body: Mapping[str, Any]) -> str:
         return f"NOT good: {error}"
     key = body.get("key")
     name = key.get("name", "") if isinstance(key, dict) else ""
-    return (
-        f"good: the key “{name}” has signed this text, on the page {origin}, touched by somebody whom it had verified"
-    )
+    return f"good: the key “{name}” has signed this text, on the page {origin}, for somebody whom it had verified"
 
 
 def _plain(value: Any) -> str:
