@@ -37,6 +37,7 @@ OTHER_COMMANDS: Final = {
     "keys recover-keyring": "opens the key, no footage",
     "keys grant-key": "makes a key that opens live pictures alone, through a recorder",
     "ledger verify": "reads a ledger",
+    "ledger footage": "reads what is sealed",
     "ledger show": "reads a ledger",
     "ledger prove": "reads a ledger",
     "ledger accept": "writes cosignatures",
@@ -73,7 +74,7 @@ OTHER_VIEWING: Final = {
 }
 REGISTERS: Final = ("purpose", "layout", "tour", "plan", "pins")
 """Of viewing: rows and pictures of floor plans, none of a camera."""
-OTHER_APPS: Final = ("people:", "estate:", "health:", "audit:", "account_", "mfa_", "openid_connect_", "first")
+OTHER_APPS: Final = ("people:", "estate:", "health:", "audit:", "witnessing:", "account_", "mfa_", "openid_connect_", "first")
 OTHER_OPERATIONS: Final = (
     "acts", "cameras", "sites", "groups", "people", "roles", "me", "health", "openapi.json", "",
     "tokens", "recorder",

@@ -36,6 +36,13 @@ LABELS = {
     "layout": "Layout",
     "tour": "Tour",
     "settings": "Settings",
+    "recorder": "Recorder",
+    "key": "Its key",
+    "before": "Its key before",
+    "witness": "Witness’s key",
+    "leaves": "Leaves",
+    "seen": "Seen before",
+    "checkpoint": "Checkpoint",
 }
 """Names of what stands in bodies besides what has a place of its own."""
 _OWN = frozenset({"who", "person", "cameras", "footage", "reference", "purpose", "changes", "name", "role"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from overt.control.audit import pages
+from overt.control.audit import pages, served
 
 app_name = "audit"
 urlpatterns: list[URLPattern] = [
@@ -14,4 +14,5 @@ urlpatterns: list[URLPattern] = [
     path("acts/checkpoint", pages.checkpoint, name="checkpoint"),
     path("acts/<int:number>", pages.act, name="act"),
     path("acts/<int:number>/proof", pages.proof, name="proof"),
+    path("ledger/<path:path>", served.ledger_file, name="ledger-file"),
 ]
