@@ -84,7 +84,7 @@ def test_what_is_seen_first_is_believed_and_written_down(watched: Watched) -> No
     signed = SignedCheckpoint.parse(row.checkpoint.encode())
     assert cosigned_by(signed.note, [watched.witness.key])
     (first, told) = written.bodies("recorder.")
-    assert first["key"] == str(watched.signer.verifier)
+    assert first["ledger_key"] == str(watched.signer.verifier)
     assert first["why"] == "it was seen for the first time"
     assert (told["leaves"], told["checkpoint"]) == (5, row.checkpoint)
 
@@ -259,7 +259,7 @@ def test_begun_anew_with_a_reason(watched: Watched, monkeypatch: pytest.MonkeyPa
     assert auditor.post(page, {"why": "disk replaced"}).status_code == 302
     ((_, told),) = written.leaves("recorder.ledger")
     assert (told["why"], told["who"]["name"]) == ("disk replaced", "Ada Auditor")
-    assert VerifierKey.parse(told["before"]) != VerifierKey.parse(told["key"])
+    assert VerifierKey.parse(told["ledger_key_before"]) != VerifierKey.parse(told["ledger_key"])
     row = watched.look()
     assert (row.size, row.refused_at) == (2, None)
     assert list(watched.witness.state.glob("logs/*.until-*")), "what was seen before is kept"

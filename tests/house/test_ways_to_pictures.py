@@ -74,7 +74,17 @@ OTHER_VIEWING: Final = {
 }
 REGISTERS: Final = ("purpose", "layout", "tour", "plan", "pins")
 """Of viewing: rows and pictures of floor plans, none of a camera."""
-OTHER_APPS: Final = ("people:", "estate:", "health:", "audit:", "witnessing:", "account_", "mfa_", "openid_connect_", "first")
+OTHER_APPS: Final = (
+    "people:",
+    "estate:",
+    "health:",
+    "audit:",
+    "witnessing:",
+    "account_",
+    "mfa_",
+    "openid_connect_",
+    "first",
+)
 OTHER_OPERATIONS: Final = (
     "acts", "cameras", "sites", "groups", "people", "roles", "me", "health", "openapi.json", "",
     "tokens", "recorder",
@@ -84,6 +94,7 @@ OTHER_OPERATIONS: Final = (
 KEY_OPENERS: Final = {
     "cli/export.py": "open_with_passphrase, open_with_recovery_code: `open_keys`, for the two commands above",
     "cli/keys.py": "checks and changes passphrases",
+    "cli/keyring_recovery.py": "turns a keyring into a key file",
     "control/viewing/custody.py": "the control room's custody",
 }
 RELEASERS: Final = {
@@ -158,7 +169,7 @@ def callers(*names: str) -> set[str]:
 
 
 def test_keys_are_opened_and_released_where_a_leaf_is_written_first() -> None:
-    assert callers("open_with_passphrase", "open_with_recovery_code") == set(KEY_OPENERS)
+    assert callers("open_with_passphrase", "open_with_recovery_code", "open_keyring") == set(KEY_OPENERS)
     assert callers("StoredPeriods") == set(STORE_OPENERS)
     grants = {path for path in callers("release") if path.startswith("control/")}
     assert grants <= set(RELEASERS), f"release keys: {sorted(grants - set(RELEASERS))}"

@@ -25,9 +25,12 @@ ROWS = {
     "audit:commands": Row(LEDGER_READERS),
     "audit:ledger-file": Row(arguments=of_tile, anybody=True, gone=True),  # served where the setting says so
     "witnessing:recorder": Row(LEDGER_READERS, methods=FORM),
+    "audit:numbers": Row(LEDGER_READERS),
+    "audit:numbers-csv": Row(LEDGER_READERS),
     "audit:act": Row(LEDGER_READERS, of_leaf, local=True),
     "audit:proof": Row(LEDGER_READERS, of_leaf, local=True),
     "GET /api/v1/acts": Row(LEDGER_READERS),
+    "GET /api/v1/acts/numbers": Row(LEDGER_READERS),
     "GET /api/v1/acts/<number>": Row(LEDGER_READERS, of_leaf, local=True),
     "GET /api/v1/acts/<number>/proof": Row(LEDGER_READERS, of_leaf, local=True),
 }

@@ -101,6 +101,14 @@ class ControlSettings(BaseModel):
     `/ledger`, as witnesses and monitors do; without it, who is signed in saves checkpoints by hand."""
     custodian_passphrase_file: Path | None = None
     """Opens the custodian's key when the control room starts; without it, somebody has to on the page."""
+    numbers_least: Annotated[int, Field(ge=0, le=100)] = 5
+    """In numbers of looks that are meant for the public, smaller ones than this are not told; 0: all are."""
+    tell_reviewed: bool = True
+    """Whether somebody is told on their account page that their looks were searched for by their name."""
+    reviewer_shown: Literal["role", "name"] = "role"
+    """Whether they are told the reviewer's roles or name."""
+    acts_keep_days: Annotated[int, Field(ge=31, le=36_500)] | None = None
+    """After so many days the details of looks and sign-ins are removed from the ledger; None: never."""
     mail: MailSettings | None = None
     single_sign_on: SingleSignOn | None = None
 

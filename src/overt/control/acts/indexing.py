@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, tran
 
 from overt.contract.instant import datetime_of
 from overt.control.acts.book import reader
-from overt.control.acts.models import Act, ActCamera
+from overt.control.acts.models import Act, ActCamera, ActReviewed
 from overt.errors import CorruptError, MissingError, OvertError
 from overt.ledger.leaves import Leaf
 from overt.ledger.reader import LedgerReader
@@ -58,40 +58,45 @@ def _follow(ledger: LedgerReader) -> int:
 def _empty() -> None:
     with transaction.atomic():
         ActCamera.objects.all().delete()
+        ActReviewed.objects.all().delete()
         Act.objects.all().delete()
 
 
 def _take(ledger: LedgerReader, start: int, end: int) -> None:
-    acts, cameras = [], []
-    for leaf, told in _said(ledger, start, end):
-        acts.append(_row(leaf, told))
+    acts, cameras, reviewed = [], [], []
+    for leaf, said in _said(ledger, start, end):
+        told = said or {}
+        acts.append(_row(leaf, told, pruned=said is None))
         named = told.get("cameras", [])
+        people = dict.fromkeys(_id(each) for each in told.get("reviewed", []))
+        reviewed += [ActReviewed(act_id=leaf.index, person=each) for each in people if each is not None]
         cameras += [ActCamera(act_id=leaf.index, camera=str(key)[:64]) for key in dict.fromkeys(named)]
     with transaction.atomic():
         Act.objects.bulk_create(acts, ignore_conflicts=True)
         ActCamera.objects.bulk_create(cameras, ignore_conflicts=True)
+        ActReviewed.objects.bulk_create(reviewed, ignore_conflicts=True)
 
 
-def _said(ledger: LedgerReader, start: int, end: int) -> list[tuple[Leaf, dict[str, Any]]]:
-    """Return leaves with what they say; one by one where something is wrong with any."""
+def _said(ledger: LedgerReader, start: int, end: int) -> list[tuple[Leaf, dict[str, Any] | None]]:
+    """Return leaves with what they say, None of one that was pruned; one by one where something is wrong with any."""
     leaves = list(ledger.leaves(start, end))
     try:
-        return [(leaf, body.value() if body is not None else {}) for leaf, body in ledger.read_bodies(leaves)]
+        return [(leaf, None if body is None else body.value()) for leaf, body in ledger.read_bodies(leaves)]
     except (CorruptError, MissingError):
         return [(leaf, _told(ledger, leaf)) for leaf in leaves]
 
 
-def _told(ledger: LedgerReader, leaf: Leaf) -> dict[str, Any]:
-    """Return what a leaf says; nothing of one whose body was pruned, or is not what the leaf commits to."""
+def _told(ledger: LedgerReader, leaf: Leaf) -> dict[str, Any] | None:
+    """Return what a leaf says; None of one whose body was pruned, nothing of one that is not what it commits to."""
     try:
         body = ledger.body(leaf.index)
     except (CorruptError, MissingError) as error:
         _LOG.error("leaf %d is found by its kind and time alone: %s", leaf.index, error)
         return {}
-    return body.value() if body is not None else {}
+    return None if body is None else body.value()
 
 
-def _row(leaf: Leaf, told: dict[str, Any]) -> Act:
+def _row(leaf: Leaf, told: dict[str, Any], *, pruned: bool) -> Act:
     return Act(
         number=leaf.index,
         at=moment_of(leaf),
@@ -99,6 +104,7 @@ def _row(leaf: Leaf, told: dict[str, Any]) -> Act:
         actor=_id(told.get("who")),
         person=_id(told.get("person")),
         reference=str(told.get("reference", ""))[:64],
+        pruned=pruned,
     )
 
 

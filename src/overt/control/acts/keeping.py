@@ -27,6 +27,9 @@ def _settings(told: ControlSettings) -> dict[str, Json]:
         "session_idle_minutes": told.session_idle_minutes,
         "session_hours": told.session_hours,
         "single_sign_on": told.single_sign_on is not None,
+        "acts_keep_days": told.acts_keep_days,
+        "tell_reviewed": told.tell_reviewed,
+        "numbers_least": told.numbers_least,
         "footage_unlocked_at_start": told.custodian_passphrase_file is not None,
     }
 

@@ -19,6 +19,8 @@ class Act(models.Model):
     person = models.UUIDField(null=True)
     """Whose account it is about."""
     reference = models.CharField(max_length=64, blank=True)
+    pruned = models.BooleanField(default=False)
+    """Its details were removed from the ledger, and whatever followed from them from this row."""
 
     class Meta:
         """Newest first; found by time together with what it is looked for by."""
@@ -54,3 +56,22 @@ class ActCamera(models.Model):
     def __str__(self) -> str:
         """Return the camera's short name."""
         return self.camera
+
+
+class ActReviewed(models.Model):
+    """Somebody whose looks were read by their name: an act of kind `ledger.read`."""
+
+    act = models.ForeignKey(Act, on_delete=models.CASCADE, related_name="reviewed")
+    person = models.UUIDField()
+
+    class Meta:
+        """One of a person for each leaf; found by person."""
+
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["person", "-act"], name="act_reviewed_of")]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["act", "person"], name="act_reviewed_once")
+        ]
+
+    def __str__(self) -> str:
+        """Return whose and in which leaf."""
+        return f"{self.person} in {self.act_id}"

@@ -5,15 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any
 
+from django.conf import settings
 from ninja import Query, Router, Schema
 from pydantic import Field
 
 from overt.control.acts.book import ledger_directory, reader
-from overt.control.acts.kinds import Kind, Theme
-from overt.control.acts.recording import record
-from overt.control.audit import finding
+from overt.control.acts.kinds import Theme
+from overt.control.audit import finding, numbers
+from overt.control.audit import sought as writing
 from overt.control.audit.finding import Shown, Wanted
 from overt.control.people.actions import Action
+from overt.control.people.api_access import caller_of
 from overt.control.people.gate import Asked, asks
 from overt.ledger.proving import prove
 
@@ -60,6 +62,14 @@ class Sought(Schema):
     limit: Annotated[int, Field(ge=1, le=200)] = finding.PER_PAGE
 
 
+class OfMonth(Schema):
+    """Which numbers."""
+
+    month: Annotated[str, Field(max_length=7)] = ""
+    """Such as 2026-11; empty: the present one."""
+    public: bool = True
+
+
 def _out(act: Shown) -> dict[str, Any]:
     return {
         "number": act.number,
@@ -76,11 +86,48 @@ def _out(act: Shown) -> dict[str, Any]:
 def acts(request: Asked, sought: Query[Sought]) -> dict[str, Any]:
     """List acts, newest first. That somebody looked is an act itself."""
     told = sought.model_dump(mode="json", exclude={"before", "limit"}, exclude_defaults=True)
-    if sought.before is None:
-        record(Kind.READ, more={"sought": told, "how": "program"})
     wanted = Wanted(sought.theme, sought.person, sought.camera, sought.reference, sought.first_day, sought.last_day)
+    # A program may begin where it likes, so that each page of its list is a search.
+    writing.note(caller_of(request), request.rights, wanted, told, "program")
     found = finding.find(request.rights, wanted, sought.before, sought.limit)
     return {"older": found.older, "items": [_out(each) for each in found.rows]}
+
+
+class LineOut(Schema):
+    """What was done for a purpose, in words: a small number may not be told."""
+
+    purpose: str
+    replayed: str
+    opened: str
+    clips: str
+    people: str
+
+
+class NumbersOut(Schema):
+    """The numbers of a month; the last line is of all purposes."""
+
+    month: str
+    live: str
+    watchers: str
+    lines: list[LineOut]
+
+
+@router.get("/acts/numbers", response=NumbersOut)
+@reads
+def numbers_of_a_month(request: Asked, asked: Query[OfMonth]) -> dict[str, Any]:
+    """Count the looks of a month; with `public`, small numbers are not told. No name is among them."""
+    found = numbers.count(numbers.month_of(asked.month), request.rights)
+    least = settings.CONTROL.numbers_least if asked.public else 0
+    lines = [
+        {
+            "purpose": each.name,
+            **dict(zip(("replayed", "opened", "clips"), each.cells, strict=True)),
+            "people": each.people,
+        }
+        for each in numbers.shown(found, least)
+    ]
+    live, watchers = (numbers.small(value, least) for value in (found.live, found.watchers))
+    return {"month": f"{found.month:%Y-%m}", "live": live, "watchers": watchers, "lines": lines}
 
 
 @router.get("/acts/{number}", response=ActOut)

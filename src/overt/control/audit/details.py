@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
-from django.utils import timezone
-
+from overt.control.acts.moments import in_words
 from overt.control.audit.finding import Shown
 
 LABELS = {
@@ -28,6 +26,9 @@ LABELS = {
     "live": "Live, and the last minutes",
     "sudo": "By sudo of",
     "began": "Of leaf",
+    "as": "As",
+    "reviewed": "Whose looks were read",
+    "sought": "Searched for",
     "lacking": "They lack the right",
     "more": "Besides",
     "file": "File",
@@ -37,12 +38,30 @@ LABELS = {
     "tour": "Tour",
     "settings": "Settings",
     "recorder": "Recorder",
-    "key": "Its key",
-    "before": "Its key before",
+    "ledger_key": "Key of its ledger",
+    "ledger_key_before": "Key of its ledger before",
     "witness": "Witness’s key",
     "leaves": "Leaves",
     "seen": "Seen before",
     "checkpoint": "Checkpoint",
+    "key": "Security key",
+    "key_role": "Role of the key",
+    "request": "Request",
+    "text": "What was signed",
+    "credential": "Credential of the key",
+    "assertion": "What the key answered",
+    "recipient": "Recipient of the key",
+    "rp_id": "Name that the key answers to",
+    "model": "Model of the key",
+    "public_key": "Public key",
+    "key_id": "Id of the role’s key",
+    "new_role_key": "A new key of the role",
+    "recipients": "Sealed to",
+    "recovery": "Recovery on paper",
+    "opened": "Opened",
+    "failed": "Not opened",
+    "periods": "Key periods",
+    "count": "How many",
 }
 """Names of what stands in bodies besides what has a place of its own."""
 _OWN = frozenset({"who", "person", "cameras", "footage", "reference", "purpose", "changes", "name", "role"})
@@ -59,7 +78,7 @@ def lines(act: Shown) -> Iterator[tuple[str, str]]:
         yield "Cameras", act.camera_names
     if footage := body.get("footage"):
         end = footage.get("to")
-        yield "Footage", f"{_moment(footage.get('from'))} to {_moment(end) if end else 'what is being recorded'}"
+        yield "Footage", f"{in_words(footage.get('from'))} to {in_words(end) if end else 'what is being recorded'}"
     if purpose := body.get("purpose"):
         yield "Purpose", str(purpose.get("name", ""))
         if basis := purpose.get("legal_basis"):
@@ -93,11 +112,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "" if value is None else str(value)
-
-
-def _moment(text: object) -> str:
-    try:
-        local = timezone.localtime(dt.datetime.fromisoformat(str(text)[:26] + "+00:00"))
-    except ValueError:
-        return str(text)
-    return f"{local.day} {local:%B %Y, %H:%M:%S %Z}"

@@ -45,6 +45,11 @@ class Wanted:
     last_day: dt.date | None = None
     """Days of the council's time zone, both included."""
 
+    def named(self, people: QuerySet[Person]) -> QuerySet[Person]:
+        """Return those of some people whom `person` names."""
+        text = self.person.strip()
+        return people.filter(Q(name__icontains=text) | Q(email__icontains=text))
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -120,10 +125,7 @@ def wanted_of(rights: Rights, wanted: Wanted) -> QuerySet[Act]:
     if wanted.theme is not None:
         acts = acts.filter(kind__in=[each.value for each in kinds_of(wanted.theme)])
     if wanted.person:
-        text = wanted.person.strip()
-        named = list(
-            Person.objects.filter(Q(name__icontains=text) | Q(email__icontains=text)).values_list("pk", flat=True)
-        )
+        named = list(wanted.named(Person.objects.all()).values_list("pk", flat=True))
         acts = acts.filter(Q(actor__in=named) | Q(person__in=named))
     if wanted.camera:
         text = wanted.camera.strip()

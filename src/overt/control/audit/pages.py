@@ -15,17 +15,19 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from overt.control.acts.book import book, ledger_directory, reader
-from overt.control.acts.kinds import THEMES, Kind, Theme
-from overt.control.acts.recording import Json, record
-from overt.control.audit import commands, details, finding
+from overt.control.acts.kinds import THEMES, Theme
+from overt.control.audit import commands, details, finding, sought
 from overt.control.audit.finding import Shown, Wanted
 from overt.control.estate.spreadsheet import written
+from overt.control.people.account_pages import whoever
 from overt.control.people.actions import Action
 from overt.control.people.gate import Asked, asks
 from overt.control.people.models import MAX_NAME
 from overt.ledger.proof_file import SUFFIX
 from overt.ledger.proving import prove
 
+SOUGHT: Final = "overt_sought"
+"""In a session: what somebody looked for last."""
 HEADINGS: Final = ("leaf", "time", "who", "what", "details")
 reads = asks(Action.READ_LEDGER)
 
@@ -72,11 +74,16 @@ def _query(wanted: Wanted) -> dict[str, str]:
     return {name: str(value) for name, value in told.items() if value != ""}
 
 
-def _note(query: dict[str, str], how: str) -> None:
-    """Write down that somebody looked for what others did; who only opens the page has looked for nobody."""
-    if query or how != "page":
-        sought: dict[str, Json] = {**query}
-        record(Kind.READ, more={"sought": sought, "how": how})
+def _note(request: Asked, wanted: Wanted, *, further: bool) -> None:
+    """Write down that somebody looked for what others did; who only opens the page has looked for nobody.
+
+    Going on to older ones is the same search, if it was the last one of this sign-in.
+    """
+    query = _query(wanted)
+    same = further and request.session.get(SOUGHT) == query
+    if (query or further) and not same:
+        sought.note(whoever(request), request.rights, wanted, query, "page")
+    request.session[SOUGHT] = query
 
 
 @reads
@@ -87,8 +94,7 @@ def acts(request: Asked) -> HttpResponse:
     form = FindForm(request.GET)
     wanted, before = form.wanted(), form.cleaned_data.get("before")
     query = _query(wanted)
-    if before is None:
-        _note(query, "page")
+    _note(request, wanted, further=before is not None)
     found = finding.find(request.rights, wanted, before)
     here = reverse("audit:acts")
     context = {
@@ -109,7 +115,7 @@ def acts(request: Asked) -> HttpResponse:
 def acts_csv(request: Asked) -> HttpResponse:
     """Save the acts of a list as a spreadsheet opens them."""
     wanted = FindForm(request.GET).wanted()
-    _note(_query(wanted), "spreadsheet")
+    sought.note(whoever(request), request.rights, wanted, _query(wanted), "spreadsheet")
     rows = [HEADINGS, *(_row(each) for each in finding.every(request.rights, wanted))]
     answer = HttpResponse(written(rows), content_type="text/csv; charset=utf-8")
     answer["content-disposition"] = f'attachment; filename="acts-{timezone.localdate().isoformat()}.csv"'

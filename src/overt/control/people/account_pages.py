@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import Any, Final
 
 from allauth.account.decorators import reauthentication_required
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,6 +18,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from overt.control.acts.reviews import Review, reviews_of
 from overt.control.people import sessions
 from overt.control.people.forms import TokenForm, end_of
 from overt.control.people.gate import Asked, for_anyone_signed_in
@@ -23,7 +26,9 @@ from overt.control.people.models import Person
 from overt.control.people.saving import attempt, status_of
 from overt.control.people.second_factor import has_second_factor
 from overt.control.people.tokens import end_token, make_token
-from overt.errors import ConflictError, ForbiddenError, MissingError
+from overt.errors import ConflictError, ForbiddenError, MissingError, OvertError
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 def whoever(request: HttpRequest) -> Person:
@@ -59,10 +64,23 @@ def account(request: HttpRequest) -> HttpResponse:
         "appointments": person.appointments.select_related("role", "group").order_by("role__name", "group__name"),
         "sessions": sorted(found, key=lambda each: each["row"].last_seen_at, reverse=True),
         "tokens": person.tokens.all(),
+        "reviews": _reviews(person),
+        "reviewer_shown": settings.CONTROL.reviewer_shown,
         "directory": SocialAccount.objects.filter(user=person).exists(),
         **proofs,
     }
     return render(request, "people/account.html", context)
+
+
+def _reviews(person: Person) -> list[Review] | None:
+    """Return who read this person's looks, if the scheme tells; None if it cannot be said now."""
+    if not settings.CONTROL.tell_reviewed:
+        return []
+    try:
+        return reviews_of(person.pk)
+    except OvertError as error:
+        _LOG.error("%s cannot be told who read their looks: %s", person.pk, error)
+        return None
 
 
 @for_anyone_signed_in

@@ -96,9 +96,14 @@ class Witnessing:
         """
         before = WitnessedLedger.objects.filter(recorder=self._name).first()
         key = parse_marker(self._source.read(MARKER), str(self._source)).key
-        more: dict[str, Json] = {"recorder": self._name, "why": why, "key": str(key), "witness": str(self._witness.key)}
+        more: dict[str, Json] = {
+            "recorder": self._name,
+            "why": why,
+            "ledger_key": str(key),
+            "witness": str(self._witness.key),
+        }
         if before is not None:
-            more |= {"before": before.key, "seen": f"{before.size} leaves", "checkpoint": before.checkpoint}
+            more |= {"ledger_key_before": before.key, "seen": f"{before.size} leaves", "checkpoint": before.checkpoint}
         record(Kind.RECORDER_LEDGER, more=more)
         self._witness.forget(key.name)
         self._witness.add_log(key)
