@@ -69,6 +69,7 @@ class Kind(StrEnum):
     KEY_UNLOCKED = "key.unlocked"
     KEY_LOCKED = "key.locked"
     KEY_REFUSED = "key.refused"
+    KEY_TRIED = "key.tried"
     SECURITY_KEY_PROPOSED = "key.proposed"
     SECURITY_KEY_APPROVED = "key.approved"
     SECURITY_KEY_ENDED = "key.ended"
@@ -128,6 +129,7 @@ WORDS: Final[dict[Kind, str]] = {
     Kind.KEY_UNLOCKED: "Unlocked recorded footage",
     Kind.KEY_LOCKED: "Locked recorded footage",
     Kind.KEY_REFUSED: "Tried a wrong passphrase on the site’s key",
+    Kind.KEY_TRIED: "Tried whether yesterday’s footage opens",
     Kind.SECURITY_KEY_PROPOSED: "Registered a security key",
     Kind.SECURITY_KEY_APPROVED: "Approved a security key",
     Kind.SECURITY_KEY_ENDED: "Took a security key out of use",

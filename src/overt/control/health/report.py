@@ -107,6 +107,28 @@ class UnassignedReport(BaseModel):
     retention_days: float | None = None
 
 
+class RoleReport(BaseModel):
+    """A role that footage is sealed to."""
+
+    model_config = _READ
+
+    role: Text
+    key_id: Text
+    public_key: Text = ""
+
+
+class SealingReport(BaseModel):
+    """Whom footage is sealed to, as the recorder says."""
+
+    model_config = _READ
+
+    policy: Text = ""
+    roles: list[RoleReport] = []
+    since: dt.datetime | None = None
+    trouble: Text = ""
+    """Why a change of the public keys was refused; empty: none was."""
+
+
 class Report(BaseModel):
     """A recorder at one moment."""
 
@@ -126,6 +148,8 @@ class Report(BaseModel):
     facts: FactsReport = FactsReport()
     ledger: LedgerReport = LedgerReport()
     media: MediaReport = MediaReport()
+    sealing: SealingReport | None = None
+    """None: a recorder that does not tell."""
 
     @property
     def main_streams(self) -> dict[str, StreamReport]:
@@ -146,6 +170,7 @@ class Summary(BaseModel):
     disks: list[DiskReport]
     workers: int
     media: str
+    sealing: SealingReport | None = None
 
 
 def read_report(told: Any) -> Report:
@@ -172,4 +197,5 @@ def summary_of(report: Report) -> dict[str, Any]:
         disks=report.disks,
         workers=len(report.workers),
         media=report.media.state,
+        sealing=report.sealing,
     ).model_dump(mode="json")
