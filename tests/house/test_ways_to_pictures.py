@@ -86,7 +86,17 @@ OTHER_CUSTODY: Final = (
 """Register keys, seal keyrings, ask, and take back what a page has opened: nothing of footage is given out."""
 REGISTERS: Final = ("purpose", "layout", "tour", "plan", "pins")
 """Of viewing: rows and pictures of floor plans, none of a camera."""
-OTHER_APPS: Final = ("people:", "estate:", "health:", "audit:", "account_", "mfa_", "openid_connect_", "first")
+OTHER_APPS: Final = (
+    "people:",
+    "estate:",
+    "health:",
+    "audit:",
+    "witnessing:",
+    "account_",
+    "mfa_",
+    "openid_connect_",
+    "first",
+)
 OTHER_OPERATIONS: Final = (
     "acts", "cameras", "sites", "groups", "people", "roles", "me", "health", "openapi.json", "",
     "tokens", "recorder",
