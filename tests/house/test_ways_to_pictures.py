@@ -72,7 +72,7 @@ OTHER_VIEWING: Final = {
     "viewing:make-footage-key": "makes a key; a leaf of its own",
     "viewing:lock": "locks",
 }
-REGISTERS: Final = ("purpose", "layout", "tour", "plan", "pins")
+REGISTERS: Final = ("purpose", "layout", "tour", "plan", "pins", "shift")
 """Of viewing: rows and pictures of floor plans, none of a camera."""
 OTHER_APPS: Final = ("people:", "estate:", "health:", "audit:", "account_", "mfa_", "openid_connect_", "first")
 OTHER_OPERATIONS: Final = (

@@ -34,6 +34,8 @@ class Kind(StrEnum):
     LOOK_ENDED = "look.ended"
     LOOK_REFUSED = "look.refused"
     CLIP_TAKEN = "clip.taken"
+    APPROVAL_OPENED = "approval.opened"
+    APPROVAL_ENDED = "approval.ended"
 
     SIGNED_IN = "sign-in.done"
     SIGN_IN_FAILED = "sign-in.failed"
@@ -82,6 +84,8 @@ WORDS: Final[dict[Kind, str]] = {
     Kind.LOOK_ENDED: "Stopped looking",
     Kind.LOOK_REFUSED: "Asked for pictures that they may not see",
     Kind.CLIP_TAKEN: "Saved a clip",
+    Kind.APPROVAL_OPENED: "Opened a purpose for a shift",
+    Kind.APPROVAL_ENDED: "Ended a purpose for a shift",
     Kind.SIGNED_IN: "Signed in",
     Kind.SIGN_IN_FAILED: "Failed to sign in",
     Kind.SIGNED_OUT: "Signed out",
@@ -122,6 +126,7 @@ WORDS: Final[dict[Kind, str]] = {
 _ABOUT: Final[dict[str, Theme]] = {
     "look": Theme.LOOKING,
     "clip": Theme.LOOKING,
+    "approval": Theme.LOOKING,
     "sign-in": Theme.SIGN_IN,
     "person": Theme.PEOPLE,
     "right": Theme.PEOPLE,

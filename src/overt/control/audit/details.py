@@ -28,6 +28,9 @@ LABELS = {
     "live": "Live, and the last minutes",
     "sudo": "By sudo of",
     "began": "Of leaf",
+    "approval": "Approval",
+    "groups": "Groups of sites",
+    "until": "Until",
     "as": "As",
     "reviewed": "Whose looks were read",
     "sought": "Searched for",
@@ -41,6 +44,13 @@ LABELS = {
     "settings": "Settings",
 }
 """Names of what stands in bodies besides what has a place of its own."""
+PURPOSE = {
+    "name": "Purpose",
+    "legal_basis": "Legal basis",
+    "authorisation": "Authorisation to follow",
+    "approval": "By the approval for a shift",
+}
+"""Names of what stands in a purpose."""
 _OWN = frozenset({"who", "person", "cameras", "footage", "reference", "purpose", "changes", "name", "role"})
 
 
@@ -57,11 +67,7 @@ def lines(act: Shown) -> Iterator[tuple[str, str]]:
         end = footage.get("to")
         yield "Footage", f"{_moment(footage.get('from'))} to {_moment(end) if end else 'what is being recorded'}"
     if purpose := body.get("purpose"):
-        yield "Purpose", str(purpose.get("name", ""))
-        if basis := purpose.get("legal_basis"):
-            yield "Legal basis", str(basis)
-        if authorisation := purpose.get("authorisation"):
-            yield "Authorisation to follow", str(authorisation)
+        yield from ((name, str(purpose[key])) for key, name in PURPOSE.items() if purpose.get(key))
     if reference := body.get("reference"):
         yield "Reference", str(reference)
     if role := body.get("role"):
