@@ -53,6 +53,7 @@ const pages = await build({
     join(here, "src/viewing/review-page.ts"),
     join(here, "src/viewing/plan-page.ts"),
     join(here, "src/viewing/plan-change.ts"),
+    join(here, "src/custody/custody-page.ts"),
     join(here, "src/viewing/viewing.css"),
   ],
   entryNames: "[name]",

@@ -2,70 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import socketserver
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
-from uuid import UUID
 
 import pytest
 
 from control_rig import person_with, signed_in, site_in
-from overt.contract.grant import to_text
 from overt.control.people.actions import Action
 from overt.control.viewing import custody_pages
 from overt.control.viewing.custody import ATTEMPTS, WINDOW_S, Custody
 from overt.errors import ConflictError, ForbiddenError, UnavailableError
-from overt.ids import StreamKey
 from overt.sealing.recipients_file import read_recipients
-from overt.sealing.wraps import begin_period
+from periods_rig import Periods
 from recorder_rig import PASSPHRASE, Site, make_site
 
 SPAN = (10**18, 10**18 + 3600 * 10**9)
-
-
-class Periods:
-    """A recorder that knows key periods and nothing else."""
-
-    def __init__(self, path: Path) -> None:
-        self.rows: list[dict[str, str]] = []
-        self.asked: list[dict[str, list[str]]] = []
-        periods = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                periods.asked.append(parse_qs(urlsplit(self.path).query))
-                body = json.dumps(periods.rows).encode()
-                self.send_response(200)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def address_string(self) -> str:
-                return "unix"
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = socketserver.UnixStreamServer(str(path), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
-        self.thread.start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-    def add(self, site: Site, camera: str, stream: str = "main") -> tuple[UUID, bytes]:
-        _period, wrapped = begin_period(read_recipients(site.recipients), StreamKey(camera, stream))
-        row = {"period": str(wrapped.period_id), "camera": camera, "stream": stream, "wrap": to_text(wrapped.encode())}
-        self.rows.append(row)
-        return wrapped.period_id, wrapped.sealed
 
 
 @pytest.fixture(name="site")

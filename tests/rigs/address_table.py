@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.urls import URLPattern, URLResolver, get_resolver
 
 import matrix_audit
+import matrix_custody
 import matrix_estate
 import matrix_health
 import matrix_people
@@ -22,6 +23,7 @@ TABLES: Final = {
     "people": matrix_people.ROWS,
     "estate": matrix_estate.ROWS,
     "viewing": matrix_viewing.ROWS,
+    "custody": matrix_custody.ROWS,
     "health": matrix_health.ROWS,
     "audit": matrix_audit.ROWS,
 }

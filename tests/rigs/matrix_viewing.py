@@ -18,6 +18,10 @@ def no_grant(world: World, caller: Person | None) -> dict[str, Any]:
     return {"grant": uuid4()}
 
 
+def no_grant_and_request(world: World, caller: Person | None) -> dict[str, Any]:
+    return {"grant": uuid4(), "request_id": uuid4()}
+
+
 def own_layout(world: World, caller: Person | None) -> dict[str, Any]:
     return {"layout": Layout.objects.create(name="Mine", owner=caller or world.person, tiles=1, cells=[None]).pk}
 
@@ -53,6 +57,9 @@ ROWS = {
     "viewing:heartbeat": Row(WATCHERS | LOOKERS_BACK, no_grant, POST, gone=True),
     "viewing:close-grant": Row(WATCHERS | LOOKERS_BACK, no_grant, POST, gone=True),
     "viewing:clip": Row(EXPORTERS, no_grant, POST, gone=True),
+    "viewing:ask-keys": Row(LOOKERS_BACK, no_grant, POST, gone=True),
+    "viewing:keys-opened": Row(LOOKERS_BACK, no_grant_and_request, POST, gone=True),
+    "viewing:key-drill": Row(LOOKERS_BACK, methods=POST),
     "viewing:save-layout": Row(WATCHERS, methods=POST),
     "viewing:remove-layout": Row(WATCHERS, own_layout, POST),
     "viewing:save-tour": Row(WATCHERS, methods=POST),

@@ -134,6 +134,11 @@ export class OvertReview extends LitElement {
     announce(`${nameOf(camera)} shown.`, "cameras");
   }
 
+  /** Loads what is shown anew, at the moment at hand: more of it can be opened now. */
+  reload(): void {
+    this.#again();
+  }
+
   /** Shows a camera no more. */
   close(camera: string): void {
     this.#chosen = this.#chosen.filter((each) => each !== camera);

@@ -216,6 +216,16 @@ def open_keyring(armoured: str, identity: str) -> Keyring:
     return parse_keyring(plaintext)
 
 
+def seal_to(content: bytes, recipient: str) -> str:
+    """Return an armoured age file that one recipient opens: how somebody shows that they have its identity.
+
+    Raises:
+        InvalidError: it is no recipient.
+    """
+    armoured: bytes = pyrage.encrypt(content, [_recipient(recipient)], armored=True)
+    return armoured.decode("ascii")
+
+
 def recipient_count(armoured: str) -> int:
     """Return to how many X25519 recipients an age file says that it is sealed, without opening it.
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from overt.errors import InvalidError
-from overt.new_file import read_small, write_new
+from overt.new_file import read_small, replace, write_new
 from overt.sealing.roles import Policy, Recipient, Recipients
 
 MAX_SIZE: Final = 16 * 1024
@@ -55,6 +55,15 @@ def write_recipients(path: Path, recipients: Recipients) -> None:
         MissingError, UnavailableError: if it cannot be written.
     """
     write_new(path, encode_recipients(recipients), MODE)
+
+
+def replace_recipients(path: Path, recipients: Recipients) -> None:
+    """Put other recipients in the place of a recorder's, whole or not at all.
+
+    Raises:
+        UnavailableError: if it cannot be written; the file is as it was.
+    """
+    replace(path, encode_recipients(recipients), MODE)
 
 
 def encode_recipients(recipients: Recipients) -> bytes:

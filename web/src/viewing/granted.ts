@@ -31,6 +31,10 @@ export interface Answer {
   readonly recorded: readonly string[];
   readonly export: readonly string[];
   readonly refused: readonly Refused[];
+  /** Whether recorded footage that may be looked at waits for security keys. */
+  readonly shut: boolean;
+  /** What was recorded later waits for them too; 0: nothing does. */
+  readonly opened_until_us: number;
 }
 
 interface Surroundings {
@@ -70,6 +74,11 @@ export class Granted implements CredentialSource {
   /** What was given last. */
   get answer(): Answer | undefined {
     return this.#answer;
+  }
+
+  /** Takes what keys have opened: the grant as it is with it. */
+  adopt(answer: Answer): void {
+    if (answer.id === this.#answer?.id) this.#answer = answer;
   }
 
   /** Asks for what the page is to show from now on. Rejects with RequestError. */

@@ -12,15 +12,18 @@ import { keys, pageStorage } from "../keys.ts";
 import type { ClipRequest, OvertReview } from "../review.ts";
 import "../review.ts";
 import "./camera-tree.ts";
+import "./key-dialog.ts";
 import "./reason.ts";
 import type { OvertCameraTree } from "./camera-tree.ts";
-import type { Wanted } from "./granted.ts";
+import type { Answer, Wanted } from "./granted.ts";
 import type { Catalogue, Why } from "./room.ts";
 import { RoomPage } from "./room-page.ts";
 
 const TREE_STORED = "overt-review-tree";
 /** Where somebody comes from the wall without a moment to go to. */
 const BEFORE_NOW_US = 30_000_000;
+/** Recorded since keys were touched: from then on it is offered to open that too. */
+const LATER_US = 60_000_000;
 
 export class OvertReviewPage extends RoomPage {
   static override readonly properties = {
@@ -29,6 +32,8 @@ export class OvertReviewPage extends RoomPage {
     chosen: { state: true },
     saving: { state: true },
     why: { state: true },
+    locked: { state: true },
+    openedUntilUs: { state: true },
   };
 
   declare tree: boolean;
@@ -37,6 +42,10 @@ export class OvertReviewPage extends RoomPage {
   declare saving: string;
   /** For what purpose somebody looks back; nothing is asked for without it. */
   declare why: Why | undefined;
+  /** Whether keys were asked for, and not touched. */
+  declare locked: boolean;
+  /** What was recorded later than this is opened with another touch; 0: no key is needed, or none was touched. */
+  declare openedUntilUs: number;
   #first: { camera: string; at_us: number } | undefined;
   readonly #storage = pageStorage();
 
@@ -45,6 +54,8 @@ export class OvertReviewPage extends RoomPage {
     this.tree = this.#storage?.getItem(TREE_STORED) !== "off" && window.innerWidth >= 900;
     this.chosen = new Set();
     this.saving = "";
+    this.locked = false;
+    this.openedUntilUs = 0;
   }
 
   override connectedCallback(): void {
@@ -104,7 +115,8 @@ export class OvertReviewPage extends RoomPage {
   }
 
   readonly #opener = async (cameras: readonly string[], day: Day): Promise<ReadonlyMap<string, string>> => {
-    const answer = await this.want(this.#wish(cameras, day));
+    const given = await this.want(this.#wish(cameras, day));
+    const answer = given?.shut === true ? await this.#unlock(given) : given;
     this.chosen = new Set(cameras);
     const shut = new Map<string, string>();
     for (const camera of cameras) {
@@ -113,6 +125,33 @@ export class OvertReviewPage extends RoomPage {
     }
     return shut;
   };
+
+  /** Has the keys touched that footage is sealed to; without them the grant is as it was. */
+  async #unlock(given: Answer): Promise<Answer> {
+    const opened = await this.querySelector("overt-key-dialog")?.ask(given.id);
+    this.locked = opened === undefined;
+    if (opened === undefined) return given;
+    this.granted.adopt(opened);
+    this.openedUntilUs = opened.opened_until_us;
+    await this._session?.check();
+    return opened;
+  }
+
+  /** Opens what was left shut, or has been recorded since. */
+  async #unlockMore(): Promise<void> {
+    const { answer } = this.granted;
+    if (answer === undefined) return;
+    await this.#unlock(answer);
+    if (!this.locked) this.#review?.reload();
+  }
+
+  #key(): unknown {
+    const now = this._session?.nowUs ?? 0;
+    const later = this.openedUntilUs > 0 && now - this.openedUntilUs > LATER_US && this.#review?.day !== undefined && now < this.#review.day.endUs;
+    if (!this.locked && !later) return nothing;
+    return html`<button type="button" @click=${() => void this.#unlockMore()}>
+      ${this.locked ? "Open it with your key" : "Open what was recorded since, with your key"}</button>`;
+  }
 
   #add(camera: string): void {
     if (this._session === undefined) {
@@ -215,10 +254,12 @@ export class OvertReviewPage extends RoomPage {
           <div class="tools review-tools">
             <button type="button" aria-pressed=${this.tree} @click=${() => this.#showTree(!this.tree)}>Cameras</button>
             ${this.#purpose(catalogue)}
+            ${this.#key()}
             <span class="spacer"></span>
             <time class="clock">${this._clock}</time>
             <button type="button" @click=${() => this.help()}>Keys and help</button>
           </div>
+          <overt-key-dialog .room=${this.room}></overt-key-dialog>
           <overt-reason .purposes=${catalogue.purposes} .last=${this.why ?? catalogue.why ?? undefined}></overt-reason>
           ${session?.info === undefined
             ? html`<div class="start">

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     """What was done. The values are written into the ledger: none is ever given another meaning."""
 
     LOOK_LIVE = "look.live"
+    LOOK_ASKED = "look.asked"
     LOOK_OPENED = "look.opened"
     LOOK_REPLAYED = "look.replayed"
     LOOK_ENDED = "look.ended"
@@ -70,6 +71,17 @@ class Kind(StrEnum):
     KEY_UNLOCKED = "key.unlocked"
     KEY_LOCKED = "key.locked"
     KEY_REFUSED = "key.refused"
+    SECURITY_KEY_PROPOSED = "key.proposed"
+    SECURITY_KEY_APPROVED = "key.approved"
+    SECURITY_KEY_ENDED = "key.ended"
+    KEYRING_FOUNDED = "keyring.founded"
+    KEYRING_SEALED = "keyring.sealed"
+    KEYRING_DRILLED = "keyring.drilled"
+    KEY_TOUCHED = "key.touched"
+    GLASS_BROKEN = "key.recovery-used"
+    REQUEST_REFUSED = "key.request-refused"
+    WRAPS_ALTERED = "key.does-not-open"
+    POLICY_CHANGED = "custody.changed"
     STARTED = "system.started"
     STOPPED = "system.stopped"
     BACKED_UP = "system.backup"
@@ -79,6 +91,7 @@ class Kind(StrEnum):
 
 WORDS: Final[dict[Kind, str]] = {
     Kind.LOOK_LIVE: "Watched live",
+    Kind.LOOK_ASKED: "Asked for recorded footage, which security keys open",
     Kind.LOOK_OPENED: "Opened recorded footage",
     Kind.LOOK_REPLAYED: "Replayed the last minutes",
     Kind.LOOK_ENDED: "Stopped looking",
@@ -116,6 +129,17 @@ WORDS: Final[dict[Kind, str]] = {
     Kind.KEY_UNLOCKED: "Unlocked recorded footage",
     Kind.KEY_LOCKED: "Locked recorded footage",
     Kind.KEY_REFUSED: "Tried a wrong passphrase on the site’s key",
+    Kind.SECURITY_KEY_PROPOSED: "Registered a security key",
+    Kind.SECURITY_KEY_APPROVED: "Approved a security key",
+    Kind.SECURITY_KEY_ENDED: "Took a security key out of use",
+    Kind.KEYRING_FOUNDED: "Founded a keyring",
+    Kind.KEYRING_SEALED: "Sealed a keyring anew",
+    Kind.KEYRING_DRILLED: "Tried that footage can be opened with a key",
+    Kind.KEY_TOUCHED: "Touched a security key",
+    Kind.GLASS_BROKEN: "Used the recovery on paper in place of a security key",
+    Kind.REQUEST_REFUSED: "Refused what security keys were asked for",
+    Kind.WRAPS_ALTERED: "Found footage that its keys do not open",
+    Kind.POLICY_CHANGED: "Changed the custody policy",
     Kind.STARTED: "Started",
     Kind.STOPPED: "Stopped",
     Kind.BACKED_UP: "Made a backup",
@@ -141,6 +165,8 @@ _ABOUT: Final[dict[str, Theme]] = {
     "plan": Theme.CAMERAS,
     "alert": Theme.SYSTEM,
     "key": Theme.SYSTEM,
+    "keyring": Theme.SYSTEM,
+    "custody": Theme.SYSTEM,
     "system": Theme.SYSTEM,
     "ledger": Theme.SYSTEM,
 }

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
-from django.utils import timezone
-
+from overt.control.acts.moments import in_words
 from overt.control.audit.finding import Shown
 
 LABELS = {
@@ -42,6 +40,24 @@ LABELS = {
     "layout": "Layout",
     "tour": "Tour",
     "settings": "Settings",
+    "key": "Security key",
+    "key_role": "Role of the key",
+    "request": "Request",
+    "text": "What was signed",
+    "credential": "Credential of the key",
+    "assertion": "What the key answered",
+    "recipient": "Recipient of the key",
+    "rp_id": "Name that the key answers to",
+    "model": "Model of the key",
+    "public_key": "Public key",
+    "key_id": "Id of the role’s key",
+    "new_role_key": "A new key of the role",
+    "recipients": "Sealed to",
+    "recovery": "Recovery on paper",
+    "opened": "Opened",
+    "failed": "Not opened",
+    "periods": "Key periods",
+    "count": "How many",
 }
 """Names of what stands in bodies besides what has a place of its own."""
 PURPOSE = {
@@ -65,7 +81,7 @@ def lines(act: Shown) -> Iterator[tuple[str, str]]:
         yield "Cameras", act.camera_names
     if footage := body.get("footage"):
         end = footage.get("to")
-        yield "Footage", f"{_moment(footage.get('from'))} to {_moment(end) if end else 'what is being recorded'}"
+        yield "Footage", f"{in_words(footage.get('from'))} to {in_words(end) if end else 'what is being recorded'}"
     if purpose := body.get("purpose"):
         yield from ((name, str(purpose[key])) for key, name in PURPOSE.items() if purpose.get(key))
     if reference := body.get("reference"):
@@ -95,11 +111,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "" if value is None else str(value)
-
-
-def _moment(text: object) -> str:
-    try:
-        local = timezone.localtime(dt.datetime.fromisoformat(str(text)[:26] + "+00:00"))
-    except ValueError:
-        return str(text)
-    return f"{local.day} {local:%B %Y, %H:%M:%S %Z}"

@@ -21,6 +21,7 @@ class Action(StrEnum):
     PLAN = "plan"
     MANAGE_PEOPLE = "manage-people"
     READ_LEDGER = "read-ledger"
+    KEEP_KEYS = "keep-keys"
 
 
 WORDS: Final[dict[Action, str]] = {
@@ -36,6 +37,7 @@ WORDS: Final[dict[Action, str]] = {
     Action.PLAN: "Plan replacement",
     Action.MANAGE_PEOPLE: "Manage people and rights",
     Action.READ_LEDGER: "Read who did what",
+    Action.KEEP_KEYS: "Keep the keys of footage",
 }
 """Each action as pages name it."""
 
@@ -52,7 +54,7 @@ STARTING_ROLES: Final[dict[str, tuple[Action, ...]]] = {
     ),
     "CCTV manager": tuple(each for each in Action if each is not Action.READ_LEDGER),
     "Technician": (Action.LIVE, Action.MOVE, Action.CHANGE_CAMERAS, Action.INSPECT),
-    "Data protection officer": (Action.RECORDED, Action.EXPORT, Action.REDACT, Action.READ_LEDGER),
+    "Data protection officer": (Action.RECORDED, Action.EXPORT, Action.REDACT, Action.READ_LEDGER, Action.KEEP_KEYS),
     "Senior responsible owner": (Action.PLAN, Action.READ_LEDGER),
     "Auditor": (Action.READ_LEDGER,),
     "Administrator": (Action.CHANGE_CAMERAS, Action.MANAGE_PEOPLE),

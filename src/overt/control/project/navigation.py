@@ -42,6 +42,7 @@ ENTRIES: Final = (
     Entry("Who did what", "audit:acts", (Action.READ_LEDGER,)),
     Entry("Purposes", "viewing:purposes", (Action.CHANGE_CAMERAS, Action.READ_LEDGER)),
     Entry("Footage key", "viewing:footage-key", (Action.CHANGE_CAMERAS,)),
+    Entry("Keys in hand", "custody:keys", (Action.RECORDED, Action.KEEP_KEYS, Action.READ_LEDGER)),
 )
 """The main pages, from the left."""
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader
 
+from overt.control.acts.moments import in_words
 from overt.control.people.rights import rights_of
 from overt.control.project.navigation import entries_for
 from overt.control.project.settings import CONTROL
@@ -25,7 +26,7 @@ def environment(**options: Any) -> Environment:
         **options, loader=ChoiceLoader([ours, macros]), trim_blocks=True, lstrip_blocks=True
     )
     made.globals.update(static=static, url=_url, organisation=CONTROL.organisation)
-    made.filters.update(moment=moment, day=day)
+    made.filters.update(moment=moment, moment_of=in_words, day=day)
     return made
 
 

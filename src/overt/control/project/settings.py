@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "overt.control.acts",
     "overt.control.people",
     "overt.control.estate",
+    "overt.control.custody",
     "overt.control.viewing",
     "overt.control.health",
     "overt.control.audit",

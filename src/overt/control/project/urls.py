@@ -45,6 +45,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", api.urls),
     path("", include("overt.control.people.urls")),
     path("", include("overt.control.estate.urls")),
+    path("", include("overt.control.custody.urls")),
     path("", include("overt.control.viewing.urls")),
     path("", include("overt.control.health.urls")),
     path("", include("overt.control.audit.urls")),

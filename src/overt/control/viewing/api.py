@@ -14,7 +14,7 @@ from overt.control.people.api_access import caller_of
 from overt.control.people.gate import Asked, asks
 from overt.control.viewing import layouts, messages, purposes
 from overt.control.viewing.catalogue import VIEWING, shown_to
-from overt.control.viewing.grants import Viewer
+from overt.control.viewing.held import Viewer
 from overt.control.viewing.holding import holder
 from overt.control.viewing.purpose_pages import SEEING
 from overt.errors import ForbiddenError

@@ -1,49 +1,26 @@
-"""What the pages of wall, review and plans ask without being loaded anew: JSON, under the sign-in of the page.
-
-Errors are `{"error": {"kind", "message"}}` with the status of their kind.
-"""
+"""What the pages of wall, review and plans ask without being loaded anew (`people.json_calls`)."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.http import require_http_methods
+from django.http import HttpRequest
 
+from overt.control.custody.switching import roles_now
 from overt.control.estate.register import site_groups_for
+from overt.control.people import json_calls
 from overt.control.people.actions import Action
-from overt.control.people.gate import asks
 from overt.control.people.rights import Rights
 from overt.control.viewing import layouts, messages, purposes
 from overt.control.viewing.catalogue import VIEWING, shown_to
-from overt.control.viewing.grants import Viewer
+from overt.control.viewing.held import Viewer
 from overt.control.viewing.holding import custody, holder
-from overt.errors import OvertError
 
-
-def call(*methods: str, actions: tuple[Action, ...] = VIEWING) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make a view of a function that returns plain values (None: 204) and raises OvertError."""
-
-    def make(function: Callable[..., Any]) -> Callable[..., HttpResponse]:
-        @asks(*actions)
-        @require_http_methods([*methods])
-        @functools.wraps(function)
-        def view(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
-            try:
-                found = function(request, *arguments, **named)
-            except OvertError as error:
-                return JsonResponse({"error": {"kind": error.kind, "message": str(error)}}, status=error.http_status)
-            answer = HttpResponse(status=204) if found is None else JsonResponse(found)
-            answer["cache-control"] = "no-store"
-            return answer
-
-        return view
-
-    return make
+call = functools.partial(json_calls.call, actions=VIEWING)
 
 
 def viewer_of(request: HttpRequest) -> Viewer:
@@ -69,7 +46,7 @@ def catalogue(request: HttpRequest) -> dict[str, Any]:
         "groups": [{"id": each.pk, "name": each.name} for each in shared],
         "time_zone": settings.TIME_ZONE,
         "person": viewer.name,
-        "unlocked": custody().unlocked,
+        "unlocked": custody().unlocked or bool(roles_now()),
         "purposes": [purposes.described(each) for each in purposes.offered(viewer.rights)],
         "why": request.session.get(LAST_REASON),
     }
@@ -95,7 +72,7 @@ def _layouts(request: HttpRequest, visible: set[str]) -> list[dict[str, Any]]:
 @call("POST")
 def new_grant(request: HttpRequest) -> dict[str, Any]:
     """Give a page a grant."""
-    asked = messages.read(request, messages.NewGrant)
+    asked = json_calls.read(request, messages.NewGrant)
     given = holder().give(viewer_of(request), asked.digest, asked.wish())
     _keep(request, asked)
     return _given(given)
@@ -104,7 +81,7 @@ def new_grant(request: HttpRequest) -> dict[str, Any]:
 @call("POST")
 def change_grant(request: HttpRequest, grant: UUID) -> dict[str, Any]:
     """Let a page see something else."""
-    asked = messages.read(request, messages.Wanted)
+    asked = json_calls.read(request, messages.Wanted)
     given = holder().change(grant, viewer_of(request), asked.wish())
     _keep(request, asked)
     return _given(given)
@@ -125,7 +102,7 @@ def close_grant(request: HttpRequest, grant: UUID) -> None:
 @call("POST", actions=(Action.EXPORT,))
 def clip(request: HttpRequest, grant: UUID) -> None:
     """Write down that a clip is about to be saved."""
-    asked = messages.read(request, messages.Clip)
+    asked = json_calls.read(request, messages.Clip)
     holder().take(grant, viewer_of(request), asked.cameras, asked.from_us * 1000, asked.to_us * 1000)
 
 
@@ -143,7 +120,7 @@ def _given(given: Any) -> dict[str, Any]:
 def save_layout(request: HttpRequest) -> dict[str, Any]:
     """Save a layout."""
     viewer, person = viewer_of(request), request.user
-    made = layouts.save_layout(person, viewer.rights, messages.read(request, messages.NewLayout))  # type: ignore[arg-type]
+    made = layouts.save_layout(person, viewer.rights, json_calls.read(request, messages.NewLayout))  # type: ignore[arg-type]
     return layouts.described_layout(made, person, {each.key for each in shown_to(viewer.rights)})  # type: ignore[arg-type]
 
 
@@ -156,7 +133,7 @@ def remove_layout(request: HttpRequest, layout: int) -> None:
 @call("POST", actions=(Action.LIVE,))
 def save_tour(request: HttpRequest) -> dict[str, Any]:
     """Save a tour."""
-    asked = messages.read(request, messages.NewTour)
+    asked = json_calls.read(request, messages.NewTour)
     made = layouts.save_tour(request.user, viewer_of(request).rights, asked)  # type: ignore[arg-type]
     return layouts.described_tour(made, request.user)  # type: ignore[arg-type]
 

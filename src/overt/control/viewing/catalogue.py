@@ -38,6 +38,11 @@ def places(keys: Iterable[str]) -> dict[str, Place]:
     return {row[0]: Place(*row) for row in rows}
 
 
+def recorded_keys() -> list[str]:
+    """Return the short names of all cameras that may have footage."""
+    return list(Camera.objects.exclude(state=Camera.State.DRAFT).order_by("key").values_list("key", flat=True))
+
+
 def shown_to(rights: Rights, *, site: int | None = None) -> list[Place]:
     """Return the cameras that somebody may look at, in the order of group, site and name.
 

@@ -12,13 +12,14 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 from overt.contract.instant import LATEST_NS
 from overt.contract.socket_client import SocketClient, periods
+from overt.control.custody.policies import KeyRole
 from overt.errors import ConflictError, CorruptError, ForbiddenError, InvalidError, OvertError
 from overt.new_file import read_small
 from overt.sealing.custody import create_key_file, open_with_passphrase, read_key_file
@@ -139,6 +140,8 @@ class Custody:
     ) -> dict[UUID, bytes]:
         """Return the roots of the key periods of these cameras that overlap a span, but for those in `given`.
 
+        What is sealed to keys in hand is left out: `in_hand` has it.
+
         Raises:
             ForbiddenError: the key is locked, or is another site's.
             UnavailableError: the recorder does not answer.
@@ -147,14 +150,40 @@ class Custody:
         if key is None:
             msg = "recorded footage is locked"
             raise ForbiddenError(msg)
-        begin_us, end_us = from_ns // MICROSECOND, -(-min(to_ns, LATEST_NS) // MICROSECOND)
         roots: dict[UUID, bytes] = {}
-        for row in periods(self._recorder, list(cameras), begin_us, end_us):
+        for wrapped in self._wraps(cameras, from_ns, to_ns):
+            if wrapped.period_id in given or _is_in_hand(wrapped):
+                continue
             try:
-                wrapped = WrappedKey.decode(row.wrap)
-                # What is opened is decided here, not by who answers: a period names its own camera under its seal.
-                if wrapped.period_id not in given and wrapped.key.camera in cameras:
-                    roots[wrapped.period_id] = unwrap(wrapped, [key])
+                roots[wrapped.period_id] = unwrap(wrapped, [key])
             except (CorruptError, InvalidError) as error:
                 _LOG.warning("some recorded footage cannot be opened: %s", error)
         return roots
+
+    def in_hand(
+        self, cameras: Collection[str], from_ns: int, to_ns: int, given: Collection[UUID] = ()
+    ) -> dict[UUID, WrappedKey]:
+        """Return the wraps of the same periods that keys in hand open, and this one does not.
+
+        Raises:
+            UnavailableError: the recorder does not answer.
+        """
+        wraps = self._wraps(cameras, from_ns, to_ns)
+        return {each.period_id: each for each in wraps if each.period_id not in given and _is_in_hand(each)}
+
+    def _wraps(self, cameras: Collection[str], from_ns: int, to_ns: int) -> Iterator[WrappedKey]:
+        begin_us, end_us = from_ns // MICROSECOND, -(-min(to_ns, LATEST_NS) // MICROSECOND)
+        for row in periods(self._recorder, list(cameras), begin_us, end_us):
+            try:
+                wrapped = WrappedKey.decode(row.wrap)
+            except (CorruptError, InvalidError) as error:
+                _LOG.warning("some recorded footage cannot be opened: %s", error)
+                continue
+            # What is opened is decided here, not by who answers: a period names its own camera under its seal.
+            if wrapped.key.camera in cameras:
+                yield wrapped
+
+
+def _is_in_hand(wrapped: WrappedKey) -> bool:
+    """Whether a wrap is sealed to roles whose keys are in hand."""
+    return any(layer.role in set(KeyRole) for layer in wrapped.layers)

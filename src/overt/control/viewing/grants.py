@@ -10,9 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,8 +19,9 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from overt.clock import SECOND, Clock
 from overt.contract.grant import SKEW_S, Binding, Grant
-from overt.control.acts.actor import Actor
 from overt.control.acts.recording import Span
+from overt.control.custody.policies import KeyRole
+from overt.control.custody.switching import roles_now
 from overt.control.people.actions import Action
 from overt.control.people.rights import Rights
 from overt.control.viewing import looks
@@ -29,6 +29,7 @@ from overt.control.viewing.approvals import OVER
 from overt.control.viewing.catalogue import places
 from overt.control.viewing.custody import Custody
 from overt.control.viewing.granting import NO_REASON, Decision, Wish, decide, permissions
+from overt.control.viewing.held import Given, Held, Media, Shut, Viewer
 from overt.control.viewing.purposes import stated
 from overt.control.viewing.reasons import Stated
 from overt.control.viewing.refused import RefusedLooks
@@ -62,72 +63,6 @@ CLOSED: Final = "This page was closed."
 STOPPED: Final = "The control room is being stopped."
 
 
-class Media(Protocol):
-    """What is needed of the recorder's media plane (`contract.socket_client.MediaControl`)."""
-
-    def give(self, grant_id: UUID, token: str, roots: dict[UUID, bytes]) -> None:
-        """Register or renew a grant and release roots under it."""
-        ...
-
-    def revoke(self, grant_id: UUID) -> None:
-        """End a grant for good."""
-        ...
-
-    def started_us(self) -> int:
-        """Return since when the media process runs."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Who asks: somebody who is signed in."""
-
-    person: UUID
-    name: str
-    session: str = field(repr=False)
-    rights: Rights
-
-    @property
-    def actor(self) -> Actor:
-        """Who it is, as it is written down."""
-        return Actor(self.person, self.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """A grant as its page gets it."""
-
-    id: UUID
-    token: str = field(repr=False)
-    expires_s: int
-    decision: Decision
-
-
-@dataclass(slots=True)
-class _Held:
-    id: UUID
-    viewer: Viewer
-    secret: bytes = field(repr=False)
-    """SHA-256 of the page's secret."""
-    wish: Wish
-    heard_ns: int
-    """Monotonic."""
-    decision: Decision = field(default_factory=Decision)
-    token: str = field(default="", repr=False)
-    issued_s: int = 0
-    began_us: int = 0
-    """Of the media process that it was given to last."""
-    released: set[UUID] = field(default_factory=set)
-    spans: list[tuple[frozenset[str], int, int]] = field(default_factory=list)
-    """Recorded footage that was opened under it, by cameras and hours."""
-    why: Stated | None = None
-    """For what purpose the page looks at what is past."""
-    written: set[tuple[object, ...]] = field(default_factory=set)
-    """What the ledger has of it: a camera watched live; one replayed, or hours opened, each with the purpose."""
-    over: bool = False
-    turn: threading.RLock = field(default_factory=threading.RLock, repr=False)
-
-
 class Holder:
     """Gives, renews and revokes."""
 
@@ -138,10 +73,12 @@ class Holder:
         key: Callable[[], Ed25519PrivateKey],
         clock: Clock,
         ask: Callable[[Collection[str], Collection[UUID]], Standing] = standing,
+        keys_needed: Callable[[], Collection[KeyRole]] = roles_now,
     ) -> None:
-        """Hold nothing yet. `key` signs; `ask` says who may still see."""
+        """Hold nothing yet. `key` signs; `ask` says who may still see; `keys_needed`, whose security keys open."""
         self._media, self._custody, self._key, self._clock, self._ask = media, custody, key, clock, ask
-        self._held: dict[UUID, _Held] = {}
+        self._keys_needed = keys_needed
+        self._held: dict[UUID, Held] = {}
         self._lock = threading.Lock()
         self._to_revoke: dict[UUID, int] = {}
         """Those that the media plane has not yet been told of, and when they end by themselves (monotonic)."""
@@ -166,7 +103,7 @@ class Holder:
         """
         wish = wish.checked()
         why = None if wish.reason is None else stated(wish.reason, viewer.person)
-        held = _Held(new_id(), viewer, secret, wish, self._clock.monotonic_ns(), why=why)
+        held = Held(new_id(), viewer, secret, wish, self._clock.monotonic_ns(), why=why)
         with self._lock:
             mine = sum(1 for each in self._held.values() if each.viewer.session == viewer.session)
             if mine >= MAX_PER_SESSION:
@@ -229,7 +166,47 @@ class Holder:
             raise ForbiddenError(NO_REASON)
         looks.taken(viewer.actor, grant, sorted(cameras), Span(from_ns, to_ns), held.why)
 
-    def _mine(self, grant: UUID, session: str) -> _Held:
+    def shut(self, grant: UUID, viewer: Viewer) -> Shut:
+        """Return what of a grant waits for security keys.
+
+        Raises:
+            ConflictError: nothing does.
+            MissingError: as `heard`.
+            UnavailableError: the recorder does not answer.
+        """
+        held = self._mine(grant, viewer.session)
+        with held.turn:
+            decision, wish, why = held.decision, held.wish, held.why
+            if not decision.recorded or why is None or not self._keys_needed():
+                raise ConflictError("Nothing of what you look at waits for a security key.")
+            wraps = self._custody.in_hand(decision.recorded, wish.from_ns, wish.to_ns, held.released)
+            return Shut(decision.recorded, Span(wish.from_ns, wish.to_ns), why, wraps)
+
+    def opened(self, grant: UUID, viewer: Viewer, shut: Shut, request: UUID, roots: Mapping[UUID, bytes]) -> Given:
+        """Release what security keys have opened.
+
+        Raises:
+            ConflictError: the page looks at something else by now.
+            MissingError: as `heard`.
+            UnavailableError: it cannot be written down, or the recorder does not answer.
+        """
+        held = self._mine(grant, viewer.session)
+        with held.turn:
+            wish, cameras = held.wish, frozenset(shut.cameras)
+            same = (wish.from_ns, wish.to_ns) == (shut.span.from_ns, shut.span.to_ns) and held.why == shut.why
+            if held.over or not same or not cameras <= set(held.decision.recorded):
+                raise ConflictError("Your page shows something else by now: ask once more.")
+            looks.opened(viewer.actor, held.id, sorted(cameras), shut.span, shut.why, request)
+            found = dict(roots)
+            if self._custody.unlocked:
+                # What was sealed to the custodian before keys were in hand.
+                found |= self._custody.release(cameras, wish.from_ns, wish.to_ns, held.released)
+            held.spans.append((cameras, wish.from_ns, wish.to_ns))
+            held.until[_hours(shut.cameras, wish, shut.why)] = min(wish.to_ns, self._clock.utc_ns())
+            self._sign(held, held.decision, wish, found)
+            return self._given(held)
+
+    def _mine(self, grant: UUID, session: str) -> Held:
         held = self._held.get(grant)
         if held is not None and held.viewer.session == session and not held.over:
             return held
@@ -265,11 +242,11 @@ class Holder:
         for held in self._those(lambda _: True):
             self._end(held, STOPPED)
 
-    def _those(self, which: Callable[[_Held], bool]) -> list[_Held]:
+    def _those(self, which: Callable[[Held], bool]) -> list[Held]:
         with self._lock:
             return [each for each in self._held.values() if which(each)]
 
-    def _end(self, held: _Held, why: str) -> None:
+    def _end(self, held: Held, why: str) -> None:
         with held.turn:
             if held.over:
                 return
@@ -292,10 +269,10 @@ class Holder:
 
     # --- giving ------------------------------------------------------------------------------------------------------
 
-    def _put(self, held: _Held, viewer: Viewer, wish: Wish) -> Given:
+    def _put(self, held: Held, viewer: Viewer, wish: Wish) -> Given:
         """Decide, write down, release, give. The caller has the turn."""
         why = held.why if wish.reason is None else stated(wish.reason, viewer.person)
-        decision = decide(viewer.rights, places(wish.cameras), wish, why, locked=not self._custody.unlocked)
+        decision = decide(viewer.rights, places(wish.cameras), wish, why, locked=self._is_locked())
         self._note_refused(viewer, wish, decision)
         if not decision.cameras:
             if decision.refusals:
@@ -306,7 +283,7 @@ class Holder:
             raise MissingError(self._reasons.get(held.id, ("", SIGNED_OUT))[1])
         self._write_down(held, viewer, decision, wish, why)
         roots: dict[UUID, bytes] = {}
-        if decision.recorded:
+        if decision.recorded and not self._keys_needed():
             span = (frozenset(decision.recorded), wish.from_ns, wish.to_ns)
             if span not in held.spans:
                 held.spans.append(span)
@@ -321,7 +298,7 @@ class Holder:
         span = Span(wish.from_ns, wish.to_ns) if wish.recorded else None
         self._refused.note(viewer.session, viewer.actor, lacking, span)
 
-    def _write_down(self, held: _Held, viewer: Viewer, decision: Decision, wish: Wish, why: Stated | None) -> None:
+    def _write_down(self, held: Held, viewer: Viewer, decision: Decision, wish: Wish, why: Stated | None) -> None:
         """Put into the ledger what of this it has not yet. What cannot be written is not given."""
         live = [key for key in (*decision.live, *decision.replay) if ("live", key) not in held.written]
         if live:
@@ -335,10 +312,12 @@ class Holder:
             held.written |= {("replay", key, why) for key in replayed}
         opened = (frozenset(decision.recorded), wish.from_ns, wish.to_ns, why)
         if decision.recorded and opened not in held.written:
-            looks.opened(viewer.actor, held.id, decision.recorded, Span(wish.from_ns, wish.to_ns), why)
+            # Where keys are needed this is a question: that it was opened is written when they have answered.
+            write = looks.asked if self._keys_needed() else looks.opened
+            write(viewer.actor, held.id, decision.recorded, Span(wish.from_ns, wish.to_ns), why)
             held.written.add(opened)
 
-    def _sign(self, held: _Held, decision: Decision, wish: Wish, roots: dict[UUID, bytes]) -> None:
+    def _sign(self, held: Held, decision: Decision, wish: Wish, roots: dict[UUID, bytes]) -> None:
         began_us = self._media.started_us()
         if began_us != held.began_us and held.released:
             # A media process that began anew has forgotten every key.
@@ -363,8 +342,13 @@ class Holder:
         held.released |= roots.keys()
         held.token, held.issued_s, held.began_us = token, issued_s, began_us
 
-    def _released_again(self, held: _Held, decision: Decision) -> dict[UUID, bytes]:
+    def _released_again(self, held: Held, decision: Decision) -> dict[UUID, bytes]:
         roots: dict[UUID, bytes] = {}
+        if self._keys_needed():
+            # Nobody here can open it again: the page is told that it waits for keys.
+            held.spans.clear()
+            held.until.clear()
+            return roots
         for cameras, from_ns, to_ns in held.spans:
             allowed = cameras & set(decision.recorded)
             if allowed:
@@ -378,8 +362,14 @@ class Holder:
             raise UnavailableError(msg)
         return site
 
-    def _given(self, held: _Held) -> Given:
-        return Given(held.id, held.token, held.issued_s + LIFETIME_S, held.decision)
+    def _given(self, held: Held) -> Given:
+        needed = bool(held.decision.recorded) and bool(self._keys_needed())
+        until_ns = held.until.get(_hours(held.decision.recorded, held.wish, held.why), 0) if needed else 0
+        expires_s = held.issued_s + LIFETIME_S
+        return Given(held.id, held.token, expires_s, held.decision, needed and not until_ns, until_ns)
+
+    def _is_locked(self) -> bool:
+        return not self._custody.unlocked and not self._keys_needed()
 
     # --- the thread --------------------------------------------------------------------------------------------------
 
@@ -435,7 +425,7 @@ class Holder:
                     self._sign(each, each.decision, each.wish, roots)
         self._say("")
 
-    def _check_standing(self, held: list[_Held], now_ns: int) -> None:
+    def _check_standing(self, held: list[Held], now_ns: int) -> None:
         """End what may not go on; while the database is away, what was allowed stays so."""
         self._asked_ns = now_ns
         try:
@@ -456,10 +446,10 @@ class Holder:
             elif now_ns - each.heard_ns > HEARD_S * SECOND:
                 self._end(each, CLOSED)
             else:
-                wish, locked = wishes[each.id], not self._custody.unlocked
+                wish, locked = wishes[each.id], self._is_locked()
                 self._decide_again(each, rights, wish, decide(rights, known, wish, each.why, locked=locked))
 
-    def _decide_again(self, held: _Held, rights: Rights, wish: Wish, decision: Decision) -> None:
+    def _decide_again(self, held: Held, rights: Rights, wish: Wish, decision: Decision) -> None:
         """Take away what somebody may see no more; what they may see besides is given when the page asks."""
         with held.turn:
             if held.wish is not wish:
@@ -481,11 +471,11 @@ class Holder:
             else:
                 self._sign(held, kept, held.wish, {})
 
-    def _begun(self, held: _Held) -> dict[UUID, bytes]:
+    def _begun(self, held: Held) -> dict[UUID, bytes]:
         """Return the keys of what has begun since, of the footage that the page looks at."""
         now = self._clock.utc_ns()
         begin = max(held.wish.from_ns, now - FRESH_NS)
-        if not held.decision.recorded or begin >= held.wish.to_ns or not self._custody.unlocked:
+        if not held.decision.recorded or begin >= held.wish.to_ns or not self._custody.unlocked or self._keys_needed():
             return {}
         return self._custody.release(held.decision.recorded, begin, min(held.wish.to_ns, now), held.released)
 
@@ -500,6 +490,10 @@ class Holder:
         if trouble != self._trouble:
             _LOG.warning("grants: %s", trouble or "all is well again")
         self._trouble = trouble
+
+
+def _hours(cameras: Collection[str], wish: Wish, why: Stated | None) -> tuple[object, ...]:
+    return frozenset(cameras), wish.from_ns, wish.to_ns, why
 
 
 def _within(now: Decision, before: Decision) -> Decision:

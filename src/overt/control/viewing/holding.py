@@ -16,6 +16,7 @@ from overt.control.acts.actor import SYSTEM
 from overt.control.acts.kinds import Kind
 from overt.control.acts.recording import record
 from overt.control.configuration import ControlSettings
+from overt.control.custody.handing_over import put_right
 from overt.control.people.signals import rights_changed, session_ended
 from overt.control.secrets import grant_key
 from overt.control.viewing.custody import Custody
@@ -46,6 +47,7 @@ def holder() -> Holder:
 def start() -> None:
     """Unlock recorded footage where a file holds the passphrase, and begin to look after grants."""
     told = _told()
+    put_right()
     if told.custodian_passphrase_file is not None:
         try:
             record(Kind.KEY_UNLOCKED, by=SYSTEM, more={"how": "with the file that holds its passphrase"})

@@ -21,9 +21,16 @@ def replayed(who: Actor, grant: UUID, cameras: Collection[str], why: Stated) -> 
     _for_a_purpose(Kind.LOOK_REPLAYED, who, grant, cameras, None, why)
 
 
-def opened(who: Actor, grant: UUID, cameras: Collection[str], span: Span, why: Stated) -> None:
-    """Write down that recorded footage is about to be opened."""
-    _for_a_purpose(Kind.LOOK_OPENED, who, grant, cameras, span, why)
+def asked(who: Actor, grant: UUID, cameras: Collection[str], span: Span, why: Stated) -> None:
+    """Write down that somebody asks for recorded footage, which is opened once security keys were touched."""
+    _for_a_purpose(Kind.LOOK_ASKED, who, grant, cameras, span, why)
+
+
+def opened(
+    who: Actor, grant: UUID, cameras: Collection[str], span: Span, why: Stated, request: UUID | None = None
+) -> None:
+    """Write down that recorded footage is about to be opened; `request`: the one that security keys have answered."""
+    _for_a_purpose(Kind.LOOK_OPENED, who, grant, cameras, span, why, request)
 
 
 def taken(who: Actor, grant: UUID, cameras: Collection[str], span: Span, why: Stated) -> None:
@@ -32,9 +39,17 @@ def taken(who: Actor, grant: UUID, cameras: Collection[str], span: Span, why: St
 
 
 def _for_a_purpose(
-    kind: Kind, who: Actor, grant: UUID, cameras: Collection[str], span: Span | None, why: Stated
+    kind: Kind,
+    who: Actor,
+    grant: UUID,
+    cameras: Collection[str],
+    span: Span | None,
+    why: Stated,
+    request: UUID | None = None,
 ) -> None:
     more: dict[str, Json] = {"grant": str(grant), "purpose": {**why.to_json()}}
+    if request is not None:
+        more["request"] = str(request)
     record(kind, by=who, cameras=cameras, footage=span, reference=why.reference, more=more)
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
-from django.http import HttpRequest
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from overt.clock import SECOND
 from overt.contract.grant import SECRET_SIZE, from_text
 from overt.control.acts.recording import MAX_REFERENCE
 from overt.control.viewing.granting import MAX_CAMERAS, Wish
-from overt.control.viewing.grants import Given
+from overt.control.viewing.held import Given
 from overt.control.viewing.models import TILES
 from overt.control.viewing.reasons import Reason
-from overt.errors import InvalidError
 
-MAX_BODY: Final = 64 * 1024
 MAX_STEPS: Final = 50
 MAX_TILES: Final = max(TILES)
 LATEST_US: Final = 253_402_300_799_000_000
@@ -25,7 +22,6 @@ Key = Annotated[str, Field(min_length=1, max_length=63)]
 Words = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
 Moment = Annotated[int, Field(ge=0, le=LATEST_US)]
 """Microseconds since the Unix epoch."""
-Read = TypeVar("Read", bound=BaseModel)
 
 
 class Recorded(BaseModel):
@@ -144,23 +140,6 @@ class NewTour(BaseModel):
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=MAX_STEPS)]
 
 
-def read(request: HttpRequest, model: type[Read]) -> Read:
-    """Read the body of a request.
-
-    Raises:
-        InvalidError: naming the first wrong field; values are never repeated.
-    """
-    if request.content_type != "application/json" or len(request.body) > MAX_BODY:
-        msg = f"The body must be JSON (application/json) of at most {MAX_BODY} bytes."
-        raise InvalidError(msg)
-    try:
-        return model.model_validate_json(request.body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"][:4]) or "the body"
-        raise InvalidError(f"{where}: {first['msg']}") from None
-
-
 def given(grant: Given, media_port: int) -> dict[str, Any]:
     """Return what a page needs of its grant."""
     decision = grant.decision
@@ -176,4 +155,6 @@ def given(grant: Given, media_port: int) -> dict[str, Any]:
         "refused": [
             {"camera": each.camera, "right": each.action.value, "words": each.words} for each in decision.refusals
         ],
+        "shut": grant.shut,
+        "opened_until_us": grant.opened_until_ns // 1000,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from overt.control.viewing import approval_pages, calls, custody_pages, pages, plan_pages, purpose_pages
+from overt.control.viewing import approval_pages, calls, custody_pages, key_calls, pages, plan_pages, purpose_pages
 
 app_name = "viewing"
 urlpatterns: list[URLPattern] = [
@@ -16,6 +16,9 @@ urlpatterns: list[URLPattern] = [
     path("viewing/grants/<uuid:grant>/heartbeat", calls.heartbeat, name="heartbeat"),
     path("viewing/grants/<uuid:grant>/close", calls.close_grant, name="close-grant"),
     path("viewing/grants/<uuid:grant>/clips", calls.clip, name="clip"),
+    path("viewing/grants/<uuid:grant>/keys", key_calls.ask, name="ask-keys"),
+    path("viewing/grants/<uuid:grant>/keys/<uuid:request_id>", key_calls.opened, name="keys-opened"),
+    path("viewing/key-drill", key_calls.drill, name="key-drill"),
     path("viewing/layouts", calls.save_layout, name="save-layout"),
     path("viewing/layouts/<int:layout>/remove", calls.remove_layout, name="remove-layout"),
     path("viewing/tours", calls.save_tour, name="save-tour"),
