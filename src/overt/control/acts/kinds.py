@@ -87,6 +87,7 @@ class Kind(StrEnum):
     BACKED_UP = "system.backup"
     RESTORED = "system.restored"
     READ = "ledger.read"
+    PRUNED = "ledger.pruned"
 
 
 WORDS: Final[dict[Kind, str]] = {
@@ -145,6 +146,7 @@ WORDS: Final[dict[Kind, str]] = {
     Kind.BACKED_UP: "Made a backup",
     Kind.RESTORED: "Restored a backup",
     Kind.READ: "Looked into who did what",
+    Kind.PRUNED: "Removed old details from the ledger",
 }
 
 _ABOUT: Final[dict[str, Theme]] = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from django.utils import timezone
+
 from overt.control.acts.moments import in_words
 from overt.control.audit.finding import Shown
 
@@ -26,6 +28,11 @@ LABELS = {
     "live": "Live, and the last minutes",
     "sudo": "By sudo of",
     "began": "Of leaf",
+    "leaves": "Leaves",
+    "first": "From leaf",
+    "below": "Before leaf",
+    "kinds": "Kinds",
+    "keep_days": "Older than, in days",
     "approval": "Approval",
     "groups": "Groups of sites",
     "until": "Until",
@@ -98,8 +105,20 @@ def lines(act: Shown) -> Iterator[tuple[str, str]]:
             yield LABELS.get(name, name), _plain(value)
 
 
+def removed(act: Shown) -> str:
+    """Say that an act's details were removed, and when; nothing of one that has them, or whose ledger is at fault."""
+    if act.body is not None or act.fault:
+        return ""
+    if act.removed_at is None:
+        return "Its details were removed under the ledger’s own retention."
+    local = timezone.localtime(act.removed_at)
+    return f"Its content was removed on {local.day} {local:%B %Y} under the scheme’s retention."
+
+
 def summary(act: Shown) -> str:
     """Return the same in one line, for lists."""
+    if words := removed(act):
+        return words
     return "; ".join(f"{name}: {value}" for name, value in lines(act) if name not in {"Grant", "Legal basis"})
 
 
