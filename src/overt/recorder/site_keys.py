@@ -13,8 +13,7 @@ from typing import Final
 
 from overt.contract.fact import FactData, RecipientsApplied, RecipientsRefused
 from overt.errors import ForbiddenError, OvertError, UnavailableError
-from overt.new_file import replace
-from overt.sealing.recipients_file import MODE, encode_recipients, read_recipients
+from overt.sealing.recipients_file import encode_recipients, read_recipients, replace_recipients
 from overt.sealing.roles import Recipients
 
 _LOG: Final = logging.getLogger(__name__)
@@ -26,13 +25,12 @@ def keep_recipients(path: Path, recipients: Recipients) -> None:
     Raises:
         UnavailableError: if the disk refuses.
     """
-    data = encode_recipients(recipients)
     try:
-        same = path.read_bytes() == data
+        same = path.read_bytes() == encode_recipients(recipients)
     except OSError:
         same = False
     if not same:
-        replace(path, data, MODE)
+        replace_recipients(path, recipients)
 
 
 class SiteKeys:

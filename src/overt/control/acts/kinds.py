@@ -71,6 +71,7 @@ class Kind(StrEnum):
     KEY_UNLOCKED = "key.unlocked"
     KEY_LOCKED = "key.locked"
     KEY_REFUSED = "key.refused"
+    KEY_TRIED = "key.tried"
     SECURITY_KEY_PROPOSED = "key.proposed"
     SECURITY_KEY_APPROVED = "key.approved"
     SECURITY_KEY_ENDED = "key.ended"
@@ -88,6 +89,9 @@ class Kind(StrEnum):
     RESTORED = "system.restored"
     READ = "ledger.read"
     PRUNED = "ledger.pruned"
+    RECORDER_LEDGER = "recorder.ledger"
+    RECORDER_CHECKPOINT = "recorder.checkpoint"
+    RECORDER_REFUSED = "recorder.refused"
 
 
 WORDS: Final[dict[Kind, str]] = {
@@ -130,6 +134,7 @@ WORDS: Final[dict[Kind, str]] = {
     Kind.KEY_UNLOCKED: "Unlocked recorded footage",
     Kind.KEY_LOCKED: "Locked recorded footage",
     Kind.KEY_REFUSED: "Tried a wrong passphrase on the site’s key",
+    Kind.KEY_TRIED: "Tried whether yesterday’s footage opens",
     Kind.SECURITY_KEY_PROPOSED: "Registered a security key",
     Kind.SECURITY_KEY_APPROVED: "Approved a security key",
     Kind.SECURITY_KEY_ENDED: "Took a security key out of use",
@@ -147,6 +152,9 @@ WORDS: Final[dict[Kind, str]] = {
     Kind.RESTORED: "Restored a backup",
     Kind.READ: "Looked into who did what",
     Kind.PRUNED: "Removed old details from the ledger",
+    Kind.RECORDER_LEDGER: "Began to witness the recorder’s ledger",
+    Kind.RECORDER_CHECKPOINT: "Witnessed the recorder’s ledger",
+    Kind.RECORDER_REFUSED: "The recorder’s ledger does not continue what was seen",
 }
 
 _ABOUT: Final[dict[str, Theme]] = {
@@ -171,6 +179,7 @@ _ABOUT: Final[dict[str, Theme]] = {
     "custody": Theme.SYSTEM,
     "system": Theme.SYSTEM,
     "ledger": Theme.SYSTEM,
+    "recorder": Theme.SYSTEM,
 }
 """By what stands before the point of a kind."""
 

@@ -6,7 +6,7 @@ The same situation always yields the same findings, so that what is kept changes
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from overt.control.health import kinds
@@ -15,6 +15,7 @@ from overt.control.health.kinds import Kind
 from overt.control.health.plain_text import plain
 from overt.control.health.report import DiskReport, StreamReport
 from overt.control.health.severity import Severity
+from overt.control.health.site_keys import keys_in_words
 from overt.control.health.situation import Found, Situation
 from overt.ids import MAIN
 
@@ -35,6 +36,8 @@ SHORT_TOLD: Final = dt.timedelta(days=1)
 OVERDUE_SLACK: Final = dt.timedelta(days=1)
 BEHIND_SHARE: Final = 0.5
 SUSPECT_AFTER: Final = dt.timedelta(minutes=5)
+NAMED: Final = 5
+"""Cameras that are named, of those whose footage is sealed to others."""
 EXPIRES_WITHIN: Final = (1, 7, 30)
 """Days before a certificate's end at which it is said, and said more urgently."""
 
@@ -197,6 +200,10 @@ def _recorder(situation: Situation) -> Iterator[Found]:
         words = f"It goes on with what it had.{_because(situation.refused_reason)}"
         title = "The recorder refused a change of cameras"
         yield Found(kinds.ASSIGNMENT_REFUSED, subject, title, words, situation.refused_at)
+    if situation.ledger_refused_at is not None:
+        words = f"It is not the one that was seen before, or not all of it: {plain(situation.ledger_refused_words)}"
+        title = "The recorder's ledger does not continue what was seen"
+        yield Found(kinds.LEDGER_REFUSED, subject, title, words, situation.ledger_refused_at)
     report = situation.report
     if report is None:
         return
@@ -207,6 +214,10 @@ def _recorder(situation: Situation) -> Iterator[Found]:
     if report.facts.error:
         words = f"Facts wait in memory.{_because(report.facts.error)}"
         yield Found(kinds.FACTS_FAILING, subject, "The recorder cannot write its facts", words)
+    if report.ledger.error:
+        words = f"Recording goes on, and nothing proves what is recorded.{_because(report.ledger.error)}"
+        title = "The recorder cannot write its ledger"
+        yield Found(kinds.LEDGER_FAILING, subject, title, words, report.ledger.since)
     if report.media.state in {"silent", "restarting"}:
         words = "The process that serves pictures does not answer. Cameras are recorded all the same."
         yield Found(kinds.MEDIA_DOWN, subject, "Nobody can watch", words)
@@ -217,6 +228,43 @@ def _recorder(situation: Situation) -> Iterator[Found]:
         if worker.state in {"silent", "restarting"}:
             words = f"It is {worker.state}; the streams that it carries are not recorded."
             yield Found(kinds.WORKER_DOWN, f"worker:{worker.worker}", f"Capture worker {worker.worker} is down", words)
+
+
+def _keys(situation: Situation) -> Iterator[Found]:
+    subject = f"recorder:{situation.recorder}"
+    foreign = situation.sealed.foreign
+    if foreign is not None:
+        strangers = ", ".join(plain(each, 16) for each in foreign.strangers)
+        title = f"Footage is being sealed to a key that is not the site’s: {strangers}"
+        if not strangers:
+            title = "Footage is not being sealed to the keys that the site’s policy names"
+        used = "; ".join(keys_in_words(each) for each in foreign.used)
+        words = f"It is sealed to {used}. The site’s is {keys_in_words(foreign.wanted)}."
+        if foreign.same_ids:
+            words += " The ids agree, and the public keys do not."
+        words += _of_cameras(situation, foreign.cameras)
+        yield Found(kinds.SEALED_TO_OTHERS, subject, title, words, foreign.since)
+    if situation.sealed.own_problem:
+        title = "The control room’s own file of public keys cannot be believed"
+        words = f"Whom footage is sealed to cannot be compared with it: {plain(situation.sealed.own_problem)}."
+        yield Found(kinds.SEALED_TO_OTHERS, "recipients", title, words)
+    sealing = situation.report.sealing if situation.report else None
+    if sealing is not None and sealing.trouble:
+        words = f"Footage goes on being sealed to the keys before.{_because(sealing.trouble)}"
+        yield Found(kinds.KEYS_REFUSED, subject, "The recorder refused the site’s public keys", words)
+    if situation.unopened:
+        words = f"The site’s key was tried on it, and does not open it: {plain(situation.unopened, 600)}."
+        title = "Yesterday’s footage cannot be opened"
+        yield Found(kinds.NOT_OPENED, subject, title, words, situation.unopened_since)
+
+
+def _of_cameras(situation: Situation, cameras: Sequence[str]) -> str:
+    """Name the first of them; empty where the recorder alone says so."""
+    if not cameras:
+        return " No footage was found sealed so yet: the recorder says it."
+    names = [plain(known.name if (known := situation.cameras.get(key)) else key, 80) for key in cameras[:NAMED]]
+    more = f" and {len(cameras) - NAMED} more" if len(cameras) > NAMED else ""
+    return f" Cameras: {', '.join(names)}{more}."
 
 
 def _clock(situation: Situation) -> Iterator[Found]:
@@ -330,4 +378,4 @@ def _days(count: int) -> str:
     return "a day" if count == 1 else f"{count} days"
 
 
-_RULES: Final = (_streams, _register, _recorder, _clock, _restarts, _disks, _retention, _certificates)
+_RULES: Final = (_streams, _register, _recorder, _keys, _clock, _restarts, _disks, _retention, _certificates)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from overt.control.estate.models import Camera, Installation, RecorderAssignment
 from overt.control.health import bit_rates
+from overt.control.health.canary import CanaryState
 from overt.control.health.certificates import certificates
 from overt.control.health.conditions import find
 from overt.control.health.disks import Outlook, Sample, outlook
@@ -28,18 +29,23 @@ from overt.control.health.models import (
     Recorder,
 )
 from overt.control.health.report import DiskReport, Report, summary_of
+from overt.control.health.site_keys import Sealed
 from overt.control.health.situation import Found, KnownCamera, OpenGap, Restart, ShortDeletion, Situation, Step
+from overt.control.witnessing.models import WitnessedLedger
 from overt.ids import MAIN
 
 KEEP_CONDITIONS: Final = dt.timedelta(days=90)
 KEEP_SAMPLES: Final = dt.timedelta(days=14)
+NOT_LOOKED: Final = Sealed()
 _SECOND: Final = 1_000_000_000
 
 
-def situation(row: Recorder, report: Report | None, now: dt.datetime) -> Situation:
+def situation(row: Recorder, report: Report | None, now: dt.datetime, sealed: Sealed) -> Situation:
     """Gather what is known at a moment."""
+    canary = CanaryState.model_validate(row.canary)
     assignment = RecorderAssignment.objects.filter(recorder=row.name).first() or RecorderAssignment()
     events = Event.objects.filter(at__gte=now - dt.timedelta(hours=1)).order_by("at")
+    ledger = WitnessedLedger.objects.filter(recorder=row.name).first() or WitnessedLedger()
     return Situation(
         now=now,
         today=timezone.localdate(now),
@@ -47,6 +53,8 @@ def situation(row: Recorder, report: Report | None, now: dt.datetime) -> Situati
         report=report,
         away_since=row.away_since,
         away_reason=row.away_reason,
+        ledger_refused_at=ledger.refused_at,
+        ledger_refused_words=ledger.refused_words,
         # One that was heard had a key, wherever that was made.
         key_made=row.heard_at is not None or settings.CONTROL.recipients.exists(),
         refused_at=row.refused_at,
@@ -74,6 +82,9 @@ def situation(row: Recorder, report: Report | None, now: dt.datetime) -> Situati
         outlooks={disk.location: disk_outlook(disk.location, now) for disk in (report.disks if report else ())},
         suspects=bit_rates.watch(report.main_streams.values(), now) if report else {},
         certificates=certificates(settings.CONTROL),
+        sealed=sealed,
+        unopened=canary.failure,
+        unopened_since=canary.failed_at,
     )
 
 
@@ -112,8 +123,10 @@ def disk_outlook(location: str, now: dt.datetime) -> Outlook:
     return outlook([Sample(row.at, row.free_bytes, row.total_bytes) for row in rows.order_by("at")])
 
 
-def judge(name: str, report: Report | None, now: dt.datetime) -> None:
+def judge(name: str, report: Report | None, now: dt.datetime, sealed: Sealed = NOT_LOOKED) -> None:
     """Bring what stands in line with what is known; `report` is None where the recorder does not answer.
+
+    `sealed`: what the canary found.
 
     Raises:
         OperationalError: the database is locked or away; nothing was changed.
@@ -124,7 +137,7 @@ def judge(name: str, report: Report | None, now: dt.datetime) -> None:
             row.heard_at, row.summary = now, summary_of(report)
             row.save(update_fields=["heard_at", "summary"])
             _sample(report.disks, now)
-        keep(find(situation(row, report, now)), now, heard=report is not None)
+        keep(find(situation(row, report, now, sealed)), now, heard=report is not None)
 
 
 def keep(found: Iterable[Found], now: dt.datetime, *, heard: bool) -> None:

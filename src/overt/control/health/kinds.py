@@ -134,11 +134,46 @@ ASSIGNMENT_WAITING: Final = Kind(
     "Change not taken by the recorder",
     "Until the recorder takes it, it goes on with what it had. Look at the reason, and at the recorder's log.",
 )
+SEALED_TO_OTHERS: Final = Kind(
+    "sealed-to-others",
+    Severity.URGENT,
+    "Sealed to a key that is not the site’s",
+    "Find out who changed recipients.json at the recorder, and put the site's own in its place: it is followed within "
+    "seconds. Whoever has that other key can open what was recorded meanwhile, and you cannot.",
+)
+KEYS_REFUSED: Final = Kind(
+    "keys-refused",
+    Severity.URGENT,
+    "Recorder refused the site’s keys",
+    "It goes on sealing to the keys that it had. Look at the reason, and put a good recipients.json in its place.",
+)
+NOT_OPENED: Final = Kind(
+    "footage-not-opened",
+    Severity.URGENT,
+    "Yesterday’s footage cannot be opened",
+    "Try to look at yesterday on the page. If that fails too, stop changing keys, keep keys.sqlite as it is, and find "
+    "out what happened to it: footage whose wrapped key is altered or lost can never be opened again.",
+    heard=False,
+)
 FACTS_FAILING: Final = Kind(
     "facts-failing",
     Severity.WARNING,
     "Recorder cannot keep its facts",
     "Mend the disk that the recorder's footage directory is on, or gaps will be missing from this page.",
+)
+LEDGER_FAILING: Final = Kind(
+    "recorder-ledger-failing",
+    Severity.WARNING,
+    "Recorder cannot keep its ledger",
+    "Recording is not affected. Mend what is named: until then nothing proves what is recorded; the ledger catches up.",
+)
+LEDGER_REFUSED: Final = Kind(
+    "recorder-ledger-refused",
+    Severity.URGENT,
+    "Recorder's ledger was altered",
+    "Change nothing on the recorder, keep copies, tell the data protection officer and the auditor. If a backup was "
+    "put back, or the disk replaced, begin anew under “Who did what”, “The recorder’s ledger”, and say why.",
+    heard=False,
 )
 RECORDER_TROUBLE: Final = Kind(
     "recorder-trouble",
@@ -230,7 +265,12 @@ KINDS: Final[dict[str, Kind]] = {
         MEDIA_DOWN,
         ASSIGNMENT_REFUSED,
         ASSIGNMENT_WAITING,
+        SEALED_TO_OTHERS,
+        KEYS_REFUSED,
+        NOT_OPENED,
         FACTS_FAILING,
+        LEDGER_FAILING,
+        LEDGER_REFUSED,
         RECORDER_TROUBLE,
         DISK_FULL,
         DISK_READ_ONLY,
@@ -251,5 +291,13 @@ UNRECORDED: Final = frozenset(
     each.name for each in (CAMERA_LOST, CAMERA_REFUSED, NO_FRAMES, CAPTURE_FAILED, RECORDING_GAP, NOT_TAKEN)
 )
 """Kinds that say of a camera that it is not recorded: one after the other is the same trouble going on."""
-NAMING: Final = frozenset({ASSIGNMENT_REFUSED.name, ASSIGNMENT_WAITING.name, RECORDER_TROUBLE.name})
+NAMING: Final = frozenset(
+    {
+        ASSIGNMENT_REFUSED.name,
+        ASSIGNMENT_WAITING.name,
+        RECORDER_TROUBLE.name,
+        SEALED_TO_OTHERS.name,
+        NOT_OPENED.name,
+    }
+)
 """Kinds about a recorder whose words may name any camera: for those alone who may know of all."""

@@ -36,6 +36,8 @@ class Recorder(models.Model):
     refused_reason = models.CharField(max_length=MAX_REASON, blank=True)
     summary = models.JSONField(default=dict)
     """Its own judgement, disks, workers and counts at `heard_at` (`health.report.Summary`)."""
+    canary = models.JSONField(default=dict)
+    """Whether yesterday's footage opens (`health.canary.CanaryState`)."""
 
     def __str__(self) -> str:
         """Return the name."""

@@ -6,21 +6,24 @@ import calendar
 import datetime as dt
 import zoneinfo
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from django.db.models import Q
 from django.utils import timezone
 
 from overt.control.estate.models import RECORDER_NAME, Camera
+from overt.control.health.canary import CanaryState
 from overt.control.health.disks import Outlook
 from overt.control.health.judging import disk_outlook
 from overt.control.health.kinds import KINDS
 from overt.control.health.models import Assigned, Condition, Gap, Recorder
 from overt.control.health.report import DiskReport, Summary
 from overt.control.health.severity import SEVERITY_WORDS, Severity
+from overt.control.health.site_keys import keys_in_words
 from overt.control.health.uptime import Uptime, uptime
 from overt.ids import MAIN
+from overt.sealing.wraps import Layer
 
 EARLIEST: Final = dt.date(2020, 1, 1)
 MONTHS: Final = 13
@@ -87,6 +90,16 @@ class RecorderNow:
     away_since: dt.datetime | None
     summary: Summary | None
     disks: tuple[Disk, ...]
+    canary: CanaryState = field(default_factory=CanaryState)
+    """Whether yesterday's footage opens."""
+
+    @property
+    def sealed_words(self) -> str:
+        """Say whom footage is sealed to; empty where the recorder does not tell."""
+        sealing = self.summary.sealing if self.summary else None
+        if sealing is None or not sealing.roles:
+            return ""
+        return keys_in_words([Layer(each.role, each.key_id) for each in sealing.roles])
 
 
 def worst_first(rows: Iterable[Condition]) -> list[Condition]:
@@ -121,7 +134,7 @@ def recorder_now(name: str = RECORDER_NAME) -> RecorderNow:
     summary = Summary.model_validate(row.summary) if row.summary else None
     now = timezone.now()
     disks = tuple(Disk(each, disk_outlook(each.location, now)) for each in summary.disks) if summary else ()
-    return RecorderNow(name, row.heard_at, row.away_since, summary, disks)
+    return RecorderNow(name, row.heard_at, row.away_since, summary, disks, CanaryState.model_validate(row.canary))
 
 
 def known_until(now: dt.datetime, name: str = RECORDER_NAME) -> dt.datetime:

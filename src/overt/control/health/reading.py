@@ -10,7 +10,7 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from django.conf import settings
@@ -21,6 +21,7 @@ from overt.contract.fact import Fact
 from overt.contract.socket_client import SocketClient
 from overt.control.estate.models import RECORDER_NAME
 from overt.control.health import judging, learning
+from overt.control.health.canary import Canary, CanaryState, Keys
 from overt.control.health.models import MAX_REASON, Recorder
 from overt.control.health.plain_text import plain
 from overt.control.health.report import Report, read_report
@@ -38,9 +39,16 @@ _LOG: Final = logging.getLogger(__name__)
 class Reading:
     """Reads one recorder, again and again."""
 
-    def __init__(self, client: SocketClient, name: str = RECORDER_NAME, every_s: float = EVERY_S) -> None:
-        """Read the recorder that `client` asks; nothing runs yet."""
+    def __init__(
+        self,
+        client: SocketClient,
+        name: str = RECORDER_NAME,
+        every_s: float = EVERY_S,
+        keys: Callable[[], Keys] | None = None,
+    ) -> None:
+        """Read the recorder that `client` asks; nothing runs yet. `keys`: those of the site in this one's memory."""
         self._client, self._name, self._every_s = client, name, every_s
+        self._canary = Canary(client, settings.CONTROL.data, keys)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="health-reading", daemon=True)
         self._pruned_at: float | None = None
@@ -67,7 +75,11 @@ class Reading:
         report = self._heard(row, now)
         if report is not None:
             self._learn(row.cursor)
-        judging.judge(self._name, report, now)
+        sealed = judging.NOT_LOOKED
+        if report is not None:
+            sealed = self._canary.look(report, now)
+            self._try_to_open(row, report, now)
+        judging.judge(self._name, report, now, sealed)
         self._prune(now)
 
     def _heard(self, row: Recorder, now: dt.datetime) -> Report | None:
@@ -115,6 +127,13 @@ class Reading:
             cursor = fact.sequence
         return learning.learn(self._name, cursor, [], following)
 
+    def _try_to_open(self, row: Recorder, report: Report, now: dt.datetime) -> None:
+        """See once a day whether footage opens, and keep what is known of it."""
+        before = CanaryState.model_validate(row.canary)
+        after = self._canary.attempt(before, report, now)
+        if after != before:
+            Recorder.objects.filter(pk=row.pk).update(canary=after.model_dump(mode="json"))
+
     def _prune(self, now: dt.datetime) -> None:
         if self._pruned_at is None or time.monotonic() - self._pruned_at >= PRUNE_EVERY_S:
             learning.prune(now)
@@ -148,10 +167,10 @@ class Reading:
 _running: list[Reading] = []
 
 
-def start(every_s: float = EVERY_S) -> None:
-    """Begin to read this machine's recorder."""
+def start(every_s: float = EVERY_S, keys: Callable[[], Keys] | None = None) -> None:
+    """Begin to read this machine's recorder. `keys` gives what is in memory of the site's private keys."""
     if not _running:
-        _running.append(Reading(SocketClient(settings.CONTROL.recorder_socket), every_s=every_s))
+        _running.append(Reading(SocketClient(settings.CONTROL.recorder_socket), every_s=every_s, keys=keys))
         _running[0].start()
 
 

@@ -79,6 +79,16 @@ class FactsReport(BaseModel):
     error: Text = ""
 
 
+class LedgerReport(BaseModel):
+    """The recorder's own ledger."""
+
+    model_config = _READ
+
+    leaves: int = 0
+    error: Text = ""
+    since: dt.datetime | None = None
+
+
 class MediaReport(BaseModel):
     """The process that serves viewers."""
 
@@ -95,6 +105,28 @@ class UnassignedReport(BaseModel):
     camera: Text
     start: dt.datetime | None = None
     retention_days: float | None = None
+
+
+class RoleReport(BaseModel):
+    """A role that footage is sealed to."""
+
+    model_config = _READ
+
+    role: Text
+    key_id: Text
+    public_key: Text = ""
+
+
+class SealingReport(BaseModel):
+    """Whom footage is sealed to, as the recorder says."""
+
+    model_config = _READ
+
+    policy: Text = ""
+    roles: list[RoleReport] = []
+    since: dt.datetime | None = None
+    trouble: Text = ""
+    """Why a change of the public keys was refused; empty: none was."""
 
 
 class Report(BaseModel):
@@ -114,7 +146,10 @@ class Report(BaseModel):
     troubles: list[Text] = []
     clock: ClockReport = ClockReport()
     facts: FactsReport = FactsReport()
+    ledger: LedgerReport = LedgerReport()
     media: MediaReport = MediaReport()
+    sealing: SealingReport | None = None
+    """None: a recorder that does not tell."""
 
     @property
     def main_streams(self) -> dict[str, StreamReport]:
@@ -135,6 +170,7 @@ class Summary(BaseModel):
     disks: list[DiskReport]
     workers: int
     media: str
+    sealing: SealingReport | None = None
 
 
 def read_report(told: Any) -> Report:
@@ -161,4 +197,5 @@ def summary_of(report: Report) -> dict[str, Any]:
         disks=report.disks,
         workers=len(report.workers),
         media=report.media.state,
+        sealing=report.sealing,
     ).model_dump(mode="json")

@@ -10,6 +10,7 @@ from overt.control.health.disks import Outlook
 from overt.control.health.kinds import Kind
 from overt.control.health.report import Report
 from overt.control.health.severity import Severity
+from overt.control.health.site_keys import Sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class Found:
 
     kind: Kind
     subject: str
-    """What it is about: `camera:KEY`, `disk:LOCATION`, `recorder:NAME`, `worker:N`, `certificate:NAME`."""
+    """What it is about: `camera:KEY`, `disk:LOCATION`, `recorder:NAME`, `worker:N`, `certificate:NAME`, `recipients`
+    (the control room's own file)."""
     title: str
     words: str
     since: dt.datetime | None = None
@@ -111,6 +113,9 @@ class Situation:
     """None: the recorder does not answer."""
     away_since: dt.datetime | None = None
     away_reason: str = ""
+    ledger_refused_at: dt.datetime | None = None
+    """Since when its ledger does not continue what was seen of it; None: it does."""
+    ledger_refused_words: str = ""
     key_made: bool = True
     """Whether the site has a key; before, there is nothing that a recorder could seal to, and none runs."""
     refused_at: dt.datetime | None = None
@@ -131,3 +136,8 @@ class Situation:
     suspects: Mapping[str, Suspect] = field(default_factory=dict)
     """Cameras that send far less than they usually do."""
     certificates: Sequence[Certificate] = ()
+    sealed: Sealed = field(default_factory=Sealed)
+    """Whom footage is sealed to."""
+    unopened: str = ""
+    """Why yesterday's footage does not open; empty: nothing says so."""
+    unopened_since: dt.datetime | None = None

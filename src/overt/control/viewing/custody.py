@@ -69,6 +69,12 @@ class Custody:
         return self._key is not None
 
     @property
+    def key_ids(self) -> frozenset[str]:
+        """Ids of the private keys in memory; empty while recorded footage is locked."""
+        key = self._key
+        return frozenset() if key is None else frozenset({key.key_id})
+
+    @property
     def site(self) -> UUID | None:
         """The site's id, which grants are addressed to; None while there is no key."""
         return read_key_file(self.key_file).site_id if self.key_file.exists() else None
@@ -134,6 +140,19 @@ class Custody:
     def lock(self) -> None:
         """Forget the key; keys that were released stay with the grants that they were released under."""
         self._key = None
+
+    def attempt(self, wrapped: WrappedKey) -> None:
+        """See whether a wrapped key opens; what was in it is forgotten at once.
+
+        Raises:
+            ForbiddenError: the key is locked, or is none of those that it was sealed to.
+            CorruptError: it does not open: it was altered.
+        """
+        key = self._key
+        if key is None:
+            msg = "recorded footage is locked"
+            raise ForbiddenError(msg)
+        unwrap(wrapped, [key])
 
     def release(
         self, cameras: Collection[str], from_ns: int, to_ns: int, given: Collection[UUID] = ()

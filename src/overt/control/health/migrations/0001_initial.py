@@ -33,6 +33,7 @@ class Migration(migrations.Migration):
                 ("refused_at", models.DateTimeField(null=True)),
                 ("refused_reason", models.CharField(blank=True, max_length=1000)),
                 ("summary", models.JSONField(default=dict)),
+                ("canary", models.JSONField(default=dict)),
             ],
         ),
         migrations.CreateModel(
