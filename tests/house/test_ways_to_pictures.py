@@ -74,7 +74,17 @@ OTHER_VIEWING: Final = {
 }
 REGISTERS: Final = ("purpose", "layout", "tour", "plan", "pins")
 """Of viewing: rows and pictures of floor plans, none of a camera."""
-OTHER_APPS: Final = ("people:", "estate:", "health:", "audit:", "account_", "mfa_", "openid_connect_", "first")
+OTHER_APPS: Final = (
+    "people:",
+    "estate:",
+    "health:",
+    "audit:",
+    "witnessing:",
+    "account_",
+    "mfa_",
+    "openid_connect_",
+    "first",
+)
 OTHER_OPERATIONS: Final = (
     "acts", "cameras", "sites", "groups", "people", "roles", "me", "health", "openapi.json", "",
     "tokens", "recorder",

@@ -86,6 +86,9 @@ class Kind(StrEnum):
     BACKED_UP = "system.backup"
     RESTORED = "system.restored"
     READ = "ledger.read"
+    RECORDER_LEDGER = "recorder.ledger"
+    RECORDER_CHECKPOINT = "recorder.checkpoint"
+    RECORDER_REFUSED = "recorder.refused"
 
 
 WORDS: Final[dict[Kind, str]] = {
@@ -143,6 +146,9 @@ WORDS: Final[dict[Kind, str]] = {
     Kind.BACKED_UP: "Made a backup",
     Kind.RESTORED: "Restored a backup",
     Kind.READ: "Looked into who did what",
+    Kind.RECORDER_LEDGER: "Began to witness the recorder’s ledger",
+    Kind.RECORDER_CHECKPOINT: "Witnessed the recorder’s ledger",
+    Kind.RECORDER_REFUSED: "The recorder’s ledger does not continue what was seen",
 }
 
 _ABOUT: Final[dict[str, Theme]] = {
@@ -166,6 +172,7 @@ _ABOUT: Final[dict[str, Theme]] = {
     "custody": Theme.SYSTEM,
     "system": Theme.SYSTEM,
     "ledger": Theme.SYSTEM,
+    "recorder": Theme.SYSTEM,
 }
 """By what stands before the point of a kind."""
 

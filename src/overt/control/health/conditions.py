@@ -200,6 +200,10 @@ def _recorder(situation: Situation) -> Iterator[Found]:
         words = f"It goes on with what it had.{_because(situation.refused_reason)}"
         title = "The recorder refused a change of cameras"
         yield Found(kinds.ASSIGNMENT_REFUSED, subject, title, words, situation.refused_at)
+    if situation.ledger_refused_at is not None:
+        words = f"It is not the one that was seen before, or not all of it: {plain(situation.ledger_refused_words)}"
+        title = "The recorder's ledger does not continue what was seen"
+        yield Found(kinds.LEDGER_REFUSED, subject, title, words, situation.ledger_refused_at)
     report = situation.report
     if report is None:
         return
@@ -210,6 +214,10 @@ def _recorder(situation: Situation) -> Iterator[Found]:
     if report.facts.error:
         words = f"Facts wait in memory.{_because(report.facts.error)}"
         yield Found(kinds.FACTS_FAILING, subject, "The recorder cannot write its facts", words)
+    if report.ledger.error:
+        words = f"Recording goes on, and nothing proves what is recorded.{_because(report.ledger.error)}"
+        title = "The recorder cannot write its ledger"
+        yield Found(kinds.LEDGER_FAILING, subject, title, words, report.ledger.since)
     if report.media.state in {"silent", "restarting"}:
         words = "The process that serves pictures does not answer. Cameras are recorded all the same."
         yield Found(kinds.MEDIA_DOWN, subject, "Nobody can watch", words)

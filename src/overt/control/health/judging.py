@@ -31,6 +31,7 @@ from overt.control.health.models import (
 from overt.control.health.report import DiskReport, Report, summary_of
 from overt.control.health.site_keys import Sealed
 from overt.control.health.situation import Found, KnownCamera, OpenGap, Restart, ShortDeletion, Situation, Step
+from overt.control.witnessing.models import WitnessedLedger
 from overt.ids import MAIN
 
 KEEP_CONDITIONS: Final = dt.timedelta(days=90)
@@ -44,6 +45,7 @@ def situation(row: Recorder, report: Report | None, now: dt.datetime, sealed: Se
     canary = CanaryState.model_validate(row.canary)
     assignment = RecorderAssignment.objects.filter(recorder=row.name).first() or RecorderAssignment()
     events = Event.objects.filter(at__gte=now - dt.timedelta(hours=1)).order_by("at")
+    ledger = WitnessedLedger.objects.filter(recorder=row.name).first() or WitnessedLedger()
     return Situation(
         now=now,
         today=timezone.localdate(now),
@@ -51,6 +53,8 @@ def situation(row: Recorder, report: Report | None, now: dt.datetime, sealed: Se
         report=report,
         away_since=row.away_since,
         away_reason=row.away_reason,
+        ledger_refused_at=ledger.refused_at,
+        ledger_refused_words=ledger.refused_words,
         # One that was heard had a key, wherever that was made.
         key_made=row.heard_at is not None or settings.CONTROL.recipients.exists(),
         refused_at=row.refused_at,

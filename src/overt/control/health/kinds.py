@@ -161,6 +161,20 @@ FACTS_FAILING: Final = Kind(
     "Recorder cannot keep its facts",
     "Mend the disk that the recorder's footage directory is on, or gaps will be missing from this page.",
 )
+LEDGER_FAILING: Final = Kind(
+    "recorder-ledger-failing",
+    Severity.WARNING,
+    "Recorder cannot keep its ledger",
+    "Recording is not affected. Mend what is named: until then nothing proves what is recorded; the ledger catches up.",
+)
+LEDGER_REFUSED: Final = Kind(
+    "recorder-ledger-refused",
+    Severity.URGENT,
+    "Recorder's ledger was altered",
+    "Change nothing on the recorder, keep copies, tell the data protection officer and the auditor. If a backup was "
+    "put back, or the disk replaced, begin anew under “Who did what”, “The recorder’s ledger”, and say why.",
+    heard=False,
+)
 RECORDER_TROUBLE: Final = Kind(
     "recorder-trouble",
     Severity.WARNING,
@@ -255,6 +269,8 @@ KINDS: Final[dict[str, Kind]] = {
         KEYS_REFUSED,
         NOT_OPENED,
         FACTS_FAILING,
+        LEDGER_FAILING,
+        LEDGER_REFUSED,
         RECORDER_TROUBLE,
         DISK_FULL,
         DISK_READ_ONLY,

@@ -113,6 +113,9 @@ class Situation:
     """None: the recorder does not answer."""
     away_since: dt.datetime | None = None
     away_reason: str = ""
+    ledger_refused_at: dt.datetime | None = None
+    """Since when its ledger does not continue what was seen of it; None: it does."""
+    ledger_refused_words: str = ""
     key_made: bool = True
     """Whether the site has a key; before, there is nothing that a recorder could seal to, and none runs."""
     refused_at: dt.datetime | None = None

@@ -119,16 +119,19 @@ class FootageLedger:
         while True:
             last = self._stopping.is_set()
             self._heard.clear()
-            failed = not self._round()
+            failed = not self.round()
             if last:
                 break
             # A fact can be read a moment after it was heard: looking again now and then costs next to nothing.
             self._heard.wait(self._retry_s if failed else IDLE * self._gather_s)
             self._stopping.wait(self._retry_s if failed else self._gather_s)
-        self._close()
+        self.close()
 
-    def _round(self) -> bool:
-        """Write all that there is to be written; False if something kept it from that, which health then says."""
+    def round(self) -> bool:
+        """Write all that there is to be written; False if something kept it from that, which health then says.
+
+        The thread's own, where it runs.
+        """
         try:
             ledger, known = self._opened()
             self._follow(ledger, known)
@@ -138,12 +141,12 @@ class FootageLedger:
         except OvertError as error:
             self._troubled(str(error))
             if not isinstance(error, InvalidError):
-                self._close()
+                self.close()
             return False
         except Exception as error:  # noqa: BLE001 - whatever it is, recording goes on, and the next round tries again
             _LOG.exception("the footage ledger failed")
             self._troubled(f"{type(error).__name__}: {error}")
-            self._close()
+            self.close()
             return False
         if self._health.error:
             _LOG.info("the footage ledger can be written again: %s", self.path)
@@ -246,7 +249,8 @@ class FootageLedger:
         pairs = [(leaf, dict(entry.body)) for leaf, entry in zip(leaves, entries, strict=True)]
         known.take(pairs, ledger.checkpoint.encode())
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close ledger and table; the next round opens them again. The thread's own, where it runs."""
         if self._known is not None:
             self._known.close()
             self._known = None
