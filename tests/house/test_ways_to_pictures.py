@@ -55,11 +55,15 @@ OPENING_ADDRESSES: Final = {
     "viewing:new-grant",
     "viewing:change-grant",
     "viewing:clip",
+    "viewing:keys-opened",
     "POST /api/v1/viewing/grants",
     "PUT /api/v1/viewing/grants/<grant>",
 }
-"""Through `Holder.give`, `change` and `take`, which write first (tests/control/test_viewing_grants.py)."""
+"""Through `Holder.give`, `change`, `take` and `opened`, which write first (tests/control/test_viewing_grants.py and
+test_custody_looks.py)."""
 OTHER_VIEWING: Final = {
+    "viewing:ask-keys": "hands out what is sealed still, of a look that was written down as asked for",
+    "viewing:key-drill": "the same of an hour of yesterday, for keys that are tried; a leaf of its own",
     "viewing:heartbeat": "gives what was given",
     "viewing:close-grant": "ends",
     "POST /api/v1/viewing/grants/<grant>/heartbeat": "gives what was given",
@@ -79,6 +83,7 @@ OTHER_APPS: Final = (
     "estate:",
     "health:",
     "audit:",
+    "custody:",
     "witnessing:",
     "account_",
     "mfa_",
