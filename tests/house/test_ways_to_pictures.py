@@ -55,11 +55,15 @@ OPENING_ADDRESSES: Final = {
     "viewing:new-grant",
     "viewing:change-grant",
     "viewing:clip",
+    "viewing:keys-opened",
     "POST /api/v1/viewing/grants",
     "PUT /api/v1/viewing/grants/<grant>",
 }
-"""Through `Holder.give`, `change` and `take`, which write first (tests/control/test_viewing_grants.py)."""
+"""Through `Holder.give`, `change`, `take` and `opened`, which write first (tests/control/test_viewing_grants.py and
+test_custody_looks.py)."""
 OTHER_VIEWING: Final = {
+    "viewing:ask-keys": "hands out what is sealed still, of a look that was written down as asked for",
+    "viewing:key-drill": "the same of an hour of yesterday, for keys that are tried; a leaf of its own",
     "viewing:heartbeat": "gives what was given",
     "viewing:close-grant": "ends",
     "POST /api/v1/viewing/grants/<grant>/heartbeat": "gives what was given",
@@ -72,13 +76,14 @@ OTHER_VIEWING: Final = {
     "viewing:make-footage-key": "makes a key; a leaf of its own",
     "viewing:lock": "locks",
 }
-REGISTERS: Final = ("purpose", "layout", "tour", "plan", "pins")
+REGISTERS: Final = ("purpose", "layout", "tour", "plan", "pins", "shift")
 """Of viewing: rows and pictures of floor plans, none of a camera."""
 OTHER_APPS: Final = (
     "people:",
     "estate:",
     "health:",
     "audit:",
+    "custody:",
     "witnessing:",
     "account_",
     "mfa_",
