@@ -13,9 +13,11 @@ from playwright.sync_api import Browser, Locator, expect, sync_playwright
 from browser_rig import MARKET, PATIENCE_MS, launch
 from custody_rig import ANNA, KEEPER, VERA, Guarded, Looker, guarded
 from overt.cli.main import main
+from overt.footage.keystore import KeyStore
+from overt.footage.layout import KEYS
+from overt.sealing.wraps import WrappedKey
 from quick_age import quick_passphrases
 from recorder_rig import PASSPHRASE
-from room_rig import wait_for_footage
 from security_keys import SecurityKey
 
 pytestmark = pytest.mark.browser
@@ -51,7 +53,7 @@ def _chromium() -> Iterator[Browser]:
 def _present(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     folder = tmp_path_factory.mktemp("presence") / "council"
     with guarded(chromium, folder, "presence", {VERA: "viewer"}, MARKET) as made:
-        wait_for_footage(made)
+        made.wait_for_footage()
         yield made
 
 
@@ -59,7 +61,7 @@ def _present(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def _together(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     folder = tmp_path_factory.mktemp("four-eyes") / "council"
     with guarded(chromium, folder, "four-eyes", {VERA: "viewer", ANNA: "approver"}, MARKET) as made:
-        wait_for_footage(made)
+        made.wait_for_footage()
         yield made
 
 
@@ -143,6 +145,14 @@ def test_a_touch_shows_and_is_written_down_and_its_answer_counts_once(present: G
     status, text = vera.answers_another(vera.last_sent("/keys")[0])
     assert (status, "Nothing was opened" in text) == (403, True), text
     assert len(leaves(present, "key.touched")) == count
+
+
+def test_what_was_recorded_before_the_policy_stays_sealed_to_whom_it_was(present: Guarded) -> None:
+    with KeyStore(present.site.footage / KEYS, write=False) as store:
+        stored = [store.get(each.period_id) for each in sorted(store.listing(), key=lambda each: each.created_ns)]
+    roles = [WrappedKey.decode(each.wrap).layers[0].role for each in stored if each is not None]
+    assert set(roles) == {"custodian", "viewer"}
+    assert roles == sorted(roles), "those of the key in hand came later"
 
 
 def test_a_touch_tries_that_footage_can_be_opened(present: Guarded) -> None:

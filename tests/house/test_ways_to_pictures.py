@@ -84,7 +84,7 @@ OTHER_CUSTODY: Final = (
     "request", "request-state", "begin-recovery", "bring", "refuse",
 )  # fmt: skip
 """Register keys, seal keyrings, ask, and take back what a page has opened: nothing of footage is given out."""
-REGISTERS: Final = ("purpose", "layout", "tour", "plan", "pins")
+REGISTERS: Final = ("purpose", "layout", "tour", "plan", "pins", "shift")
 """Of viewing: rows and pictures of floor plans, none of a camera."""
 OTHER_APPS: Final = (
     "people:",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 from playwright.sync_api import Error as PlaywrightError
 
+from browser_rig import eventually
 from control_rig import PASSWORD
 from overt.sealing.keyring import recipient_of, tidy_recovery
 from page_rig import PATIENCE_MS, Screen
@@ -191,7 +193,7 @@ with transaction.atomic():
 
 @dataclass
 class Guarded:
-    """A council whose footage opens with security keys, while it is recorded."""
+    """A council whose footage is sealed to keys in hand, since a while after it began to be recorded."""
 
     room: Room
     site: Site
@@ -200,36 +202,51 @@ class Guarded:
     """By e-mail address; whoever keeps keys, and holds none, among them."""
     papers: Mapping[str, str]
     """The recovery of each role."""
+    since_s: float
+    """When the recorder began to seal to the keys; monotonic."""
+
+    def wait_for_footage(self, seconds: float = 40) -> None:
+        """Wait until so much was sealed to the keys."""
+        eventually(lambda: time.monotonic() - self.since_s >= seconds, seconds + PATIENCE_MS / 1000)
 
 
 @contextmanager
 def guarded(browser: Browser, folder: Path, policy: str, roles: Mapping[str, str], camera: str) -> Iterator[Guarded]:
-    """Start it: people register keys, found the keyrings, and a policy is put in force before anything is recorded.
+    """Start it all; people register keys and found keyrings, a policy is put in force, and the recorder follows.
 
     `roles`: whose key is for what (`viewer`, `approver`), by e-mail address.
     """
     site = make_site(folder)
     settings = settings_for(folder, site)
-    with Room(settings) as room:
-        room.origin = f"http://localhost:{settings.port}"  # security keys belong to a name
-        settle(room)
-        names = {each: each.partition("@")[0].replace(".", " ").title() for each in roles}
-        room.run(HOLDERS, PEOPLE=names)
-        with arriving(browser, room.origin, Looker, room.signed_in) as arrive:
-            people, papers = {each: arrive(each) for each in (*roles, KEEPER)}, {}
-            for email, role in roles.items():
-                people[email].register({"viewer": VIEWER, "approver": APPROVER}[role], f"{names[email]}'s key")
-            spare = [
-                (role, recipient_of(identity_of_prf(os.urandom(32), b"spare"))) for role in roles.values() for _ in "12"
-            ]
-            room.run(SPARE, KEEPER=KEEPER, PASSWORD=PASSWORD, SPARE=spare)
-            for email, role in roles.items():
-                papers[role] = tidy_recovery(people[email].found_keyring(role))
-            room.run(SWITCH, KEEPER=KEEPER, POLICY=policy)
-            site.recipients.write_bytes((settings.data / "recipients.json").read_bytes())
-            with simulated([camera]) as simulator:
-                file = configuration(folder, settings, simulator, [camera], "localhost", more="ring_s = 10\n")
-                with Recorder(site, file, workers=1) as recorder:
-                    recorder.wait_recording()
-                    recorder.wait_health(lambda health: health["media"]["state"] == "running")
-                    yield Guarded(room, site, recorder, people, papers)
+    followed = replace(site, folder=settings.data)  # whose public keys the recorder follows
+    with simulated([camera]) as simulator:
+        # Ten seconds of instant replay are open to whoever watches live; what is looked at here is older.
+        file = configuration(folder, settings, simulator, [camera], "localhost", more="ring_s = 10\n")
+        with Recorder(followed, file, workers=1) as recorder, Room(settings) as room:
+            room.origin = f"http://localhost:{settings.port}"  # security keys belong to a name
+            settle(room)
+            recorder.wait_recording()
+            with arriving(browser, room.origin, Looker, room.signed_in) as arrive:
+                room.run(HOLDERS, PEOPLE={each: _name(each) for each in roles})
+                people = {each: arrive(each) for each in (*roles, KEEPER)}
+                papers = _sealed(room, people, roles)
+                room.run(SWITCH, KEEPER=KEEPER, POLICY=policy)
+                recorder.wait_health(lambda health: _seals_to(health["sealing"], set(roles.values())))
+                yield Guarded(room, site, recorder, people, papers, time.monotonic())
+
+
+def _sealed(room: Room, people: Mapping[str, Looker], roles: Mapping[str, str]) -> dict[str, str]:
+    """Register keys and found the keyrings; the recovery of each role."""
+    for email, role in roles.items():
+        people[email].register({"viewer": VIEWER, "approver": APPROVER}[role], f"{_name(email)}'s key")
+    spare = [(role, recipient_of(identity_of_prf(os.urandom(32), b"spare"))) for role in roles.values() for _ in "12"]
+    room.run(SPARE, KEEPER=KEEPER, PASSWORD=PASSWORD, SPARE=spare)
+    return {role: tidy_recovery(people[email].found_keyring(role)) for email, role in roles.items()}
+
+
+def _seals_to(sealing: Mapping[str, Any], roles: set[str]) -> bool:
+    return {each["role"] for each in sealing["roles"]} == roles and sealing["behind"] == 0
+
+
+def _name(email: str) -> str:
+    return email.partition("@")[0].replace(".", " ").title()
