@@ -207,6 +207,23 @@ def test_a_recorder_that_does_not_answer_is_not_called_altered(
     assert WitnessedLedger.objects.get().refused_at is None
 
 
+def test_a_recorder_that_ended_first_is_told_as_it_was_seen(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched.look()
+    watched.write(2)
+    watched.look()
+    written = Written.from_now()
+
+    def away(self: DirectorySource, path: str) -> bytes:
+        raise UnavailableError("no recorder answers")
+
+    monkeypatch.setattr(DirectorySource, "read", away)
+    with pytest.raises(UnavailableError):
+        watched.look(last=True)
+    assert WitnessedLedger.objects.get().told_size == 7
+    monkeypatch.undo()
+    assert [each["leaves"] for each in written.bodies("recorder.checkpoint")] == [7]
+
+
 def test_a_recorder_without_a_ledger_is_not_called_altered(watched: Watched) -> None:
     shutil.rmtree(watched.directory)
     with pytest.raises(MissingError):

@@ -24,7 +24,7 @@ from overt.control.configuration import ControlSettings
 from overt.control.estate.models import RECORDER_NAME
 from overt.control.witnessing.models import MAX_WORDS, WitnessedLedger
 from overt.control.witnessing.source import SocketSource
-from overt.errors import CorruptError, InvalidError, MissingError, OvertError
+from overt.errors import CorruptError, InvalidError, MissingError, OvertError, UnavailableError
 from overt.ledger.checkpoint import SignedCheckpoint
 from overt.ledger.marker import MARKER, parse_marker
 from overt.ledger.note import VerifierKey
@@ -79,6 +79,12 @@ class Witnessing:
                 raise
             self._refuse(row, _gone(row, error), now)
             return row
+        except UnavailableError:
+            if last and row is not None and row.size > row.told_size:
+                # The recorder ended first: what was seen of it last is told all the same.
+                self._tell(row, now)
+                row.save()
+            raise
         row.size, row.checked_at = signed.size, now
         row.checkpoint = signed.encode().decode()
         if row.refused_at is not None:
@@ -231,7 +237,8 @@ class WitnessThread:
         try:
             close_old_connections()
             source = SocketSource(SocketClient(self._settings.recorder_socket))
-            seen = Witnessing(own_witness(self._settings), source).round(last=last) is not None
+            row = Witnessing(own_witness(self._settings), source).round(last=last)
+            seen = row is not None and row.size > 0
         except (OvertError, DatabaseError, InterfaceError) as error:
             trouble = str(error)
         except Exception as error:  # noqa: BLE001 - the thread has to live on
