@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from django.utils import timezone
 
 from overt.control.acts.moments import in_words
 from overt.control.audit.finding import Shown
+from overt.control.custody.signatures import check_kept
+from overt.control.custody.texts import challenge_of
+from overt.errors import CorruptError
 
 LABELS = {
     "email": "E-mail address",
@@ -135,6 +138,17 @@ def summary(act: Shown) -> str:
     if words := removed(act):
         return words
     return "; ".join(f"{name}: {value}" for name, value in lines(act) if name not in {"Grant", "Legal basis"})
+
+
+def _signature(body: Mapping[str, Any]) -> str:
+    """Verify what a security key has signed, now and here."""
+    try:
+        origin = check_kept(challenge_of(str(body.get("text"))), str(body.get("credential")), body["assertion"])
+    except CorruptError as error:
+        return f"NOT good: {error}"
+    key = body.get("key")
+    name = key.get("name", "") if isinstance(key, dict) else ""
+    return f"good: the key “{name}” has signed this text, on the page {origin}, for somebody whom it had verified"
 
 
 def _plain(value: Any) -> str:
