@@ -103,6 +103,42 @@ def test_further_cameras_from_the_tree_by_keyboard_and_a_clip(wall: Wall, counci
     assert ["look.opened", sorted([FOYER, MARKET]), "INC-2047"] in looks
 
 
+SHIFT = """
+from overt.control.viewing.models import Approval, Purpose
+from overt.control.people.rights import rights_of
+from overt.control.viewing import approvals
+who = Person.objects.get(email=EMAIL)
+made, _ = Purpose.objects.get_or_create(
+    name="Patrol", defaults={"legal_basis": "Public task", "opens": ["replay", "recorded"], "may_stand": True}
+)
+groups = list(SiteGroup.objects.filter(name="Town centre").values_list("pk", flat=True))
+approvals.open_approval(who, rights_of(who), approvals.Asked(made.pk, "OP-1", groups, 8), "OP-1")
+"""
+
+
+def test_a_purpose_for_a_shift_answers_until_it_is_ended(wall: Wall, council: Council) -> None:
+    wait_for_footage(council)
+    page = wall.page
+    wall.signed_in(council, SUPERVISOR)
+    council.room.run(SHIFT, EMAIL=SUPERVISOR)
+    page.goto(f"{council.room.origin}/review?camera={MARKET}")
+    wall.until_look("tile.kind === 'picture'")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    shift = page.get_by_role("region", name="Approval for this shift")
+    expect(shift).to_contain_text("You look back for: Patrol (OP-1), until")
+    assert wall.violations() == []
+    assert ["look.opened", [MARKET], "OP-1"] in council.room.run(LOOKS, EMAIL=SUPERVISOR)
+    page.get_by_role("button", name="Purpose: Patrol (OP-1). Change").click()
+    expect(page.get_by_role("dialog", name="For what purpose do you look back?")).to_be_visible()
+    page.keyboard.press("Escape")
+    wall.expected = ("401", "403", "404", "WebSocket connection")  # what it opened closes
+    shift.get_by_role("button", name="End it now").click()
+    page.wait_for_url("**/purposes/shift")
+    page.goto(f"{council.room.origin}/review?camera={MARKET}")
+    expect(page.get_by_role("dialog", name="For what purpose do you look back?")).to_be_visible()
+    expect(shift).to_have_count(0)
+
+
 def test_who_may_replay_alone_reaches_ten_minutes(wall: Wall, council: Council) -> None:
     wait_for_footage(council)
     wall.signed_in(council, OPERATOR)
