@@ -57,8 +57,12 @@ OPENING_ADDRESSES: Final = {
     "viewing:clip",
     "POST /api/v1/viewing/grants",
     "PUT /api/v1/viewing/grants/<grant>",
+    "viewing:keys-opened",
+    "custody:consent",
+    "custody:recover",
 }
-"""Through `Holder.give`, `change` and `take`, which write first (tests/control/test_viewing_grants.py)."""
+"""Through `Holder.give`, `change`, `take` and `opened`, which write first (tests/control/test_viewing_grants.py), and
+what gives out wraps to whoever touched a key, behind a leaf of that (tests/control/test_custody_looks.py)."""
 OTHER_VIEWING: Final = {
     "viewing:heartbeat": "gives what was given",
     "viewing:close-grant": "ends",
@@ -71,10 +75,28 @@ OTHER_VIEWING: Final = {
     "viewing:footage-key": "unlocks the key for grants; a leaf of its own",
     "viewing:make-footage-key": "makes a key; a leaf of its own",
     "viewing:lock": "locks",
+    "viewing:ask-keys": "asks security keys",
+    "viewing:key-drill": "asks security keys",
 }
-REGISTERS: Final = ("purpose", "layout", "tour", "plan", "pins")
+OTHER_CUSTODY: Final = (
+    "keys", "waiting", "register", "key-options", "new-key", "approve", "ask-approval", "end-key",
+    "seal", "keyring", "ask-to-seal", "policy", "ask-to-switch",
+    "request", "request-state", "begin-recovery", "bring", "refuse",
+)  # fmt: skip
+"""Register keys, seal keyrings, ask, and take back what a page has opened: nothing of footage is given out."""
+REGISTERS: Final = ("purpose", "layout", "tour", "plan", "pins", "shift")
 """Of viewing: rows and pictures of floor plans, none of a camera."""
-OTHER_APPS: Final = ("people:", "estate:", "health:", "audit:", "account_", "mfa_", "openid_connect_", "first")
+OTHER_APPS: Final = (
+    "people:",
+    "estate:",
+    "health:",
+    "audit:",
+    "witnessing:",
+    "account_",
+    "mfa_",
+    "openid_connect_",
+    "first",
+)
 OTHER_OPERATIONS: Final = (
     "acts", "cameras", "sites", "groups", "people", "roles", "me", "health", "openapi.json", "",
     "tokens", "recorder",
@@ -132,6 +154,8 @@ def opens_nothing(name: str) -> bool:
     """Whether a page or operation is known to give no picture of the past."""
     if name in OTHER_VIEWING or name.startswith(OTHER_APPS):
         return True
+    if name.startswith("custody:"):
+        return name.removeprefix("custody:") in OTHER_CUSTODY
     if "/api/v1/" in name:
         first, _, rest = name.partition("/api/v1/")[2].partition("/")
         if first != "viewing":

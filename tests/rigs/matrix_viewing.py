@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from matrix import CHANGERS, FORM, LOOKERS_BACK, POST, WATCHERS, Row, World
+from matrix import CHANGERS, FORM, LEDGER_READERS, LOOKERS_BACK, POST, WATCHERS, Row, World
 from overt.control.people.models import Person
 from overt.control.viewing.models import FloorPlan, Layout, Purpose, Tour
 
 EXPORTERS = LOOKERS_BACK
+SHIFTS = frozenset({"Supervisor", "CCTV manager"})
 PLAN_READERS = WATCHERS | LOOKERS_BACK | CHANGERS
 
 
@@ -67,6 +68,9 @@ ROWS = {
     "viewing:make-footage-key": Row(CHANGERS, methods=FORM, local=True),
     "viewing:lock": Row(CHANGERS, methods=POST, local=True),
     "viewing:purposes": Row(),
+    "viewing:shift": Row(SHIFTS, methods=FORM),
+    "viewing:end-shift": Row(SHIFTS, methods=POST, gone=True),
+    "viewing:shifts": Row(LEDGER_READERS),
     "viewing:add-purpose": Row(CHANGERS, methods=FORM, local=True),
     "viewing:purpose": Row(CHANGERS, of_purpose, FORM, local=True),
     "viewing:plans": Row(PLAN_READERS),

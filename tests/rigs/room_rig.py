@@ -154,46 +154,73 @@ class Council:
         os.kill(self.recorder.health()["media"]["pid"], signal.SIGKILL)
 
 
-@contextlib.contextmanager
-def council(folder: Path, cameras: Sequence[str] = CAMERAS) -> Iterator[Council]:
-    """Start it all; the site's key is made, and locked."""
-    site = make_site(folder)
+def settings_for(folder: Path, site: Site) -> ControlSettings:
+    """Settings of a control room that has a site's key, and a free port for the media plane of its recorder."""
     data = folder / "control"
     data.mkdir()
     (data / "custodian.key").write_bytes(site.key.read_bytes())
     (data / "custodian.key").chmod(0o600)
     (data / "recipients.json").write_bytes(site.recipients.read_bytes())
-    media_port = free_port()
-    settings = ControlSettings(
+    return ControlSettings(
         data=data,
         listen=f"127.0.0.1:{free_port()}",
         footage=site.footage,
-        media_port=media_port,
+        media_port=free_port(),
         plain_http=True,
         organisation="Northshire Council",
         second_factor="optional",
     )
-    public = to_text(grant_key(settings.secrets).public_key().public_bytes_raw())
+
+
+def simulated(cameras: Sequence[str]) -> Simulator:
+    """The cameras, with their small streams."""
     rows: list[dict[str, Any]] = []
     for name in cameras:
         for stream, source in zip(("", "-sub"), SOURCES[name], strict=False):
             rows.append({"path": name + stream, "source": str(CLIPS / source)})
-    with Simulator(Persona.model_validate({"cameras": rows}), log_frames=2000) as simulator:
-        urls = addresses(simulator)
-        tables = "".join(
-            f'[cameras.{name}]\nurl = "{urls[name]}"\n'
-            + (f'sub_url = "{urls[f"{name}-sub"]}"\n' if f"{name}-sub" in urls else "")
-            for name in cameras
-        )
-        file = folder / "overt.toml"
-        file.write_text(
-            f'[recorder]\nmedia_listen = "127.0.0.1:{media_port}"\ngrant_keys = ["{public}"]\n'
-            f'media_origins = ["http://127.0.0.1:{settings.port}"]\n'
-            f'time_zone = "Europe/London"\nmin_free = "1MiB"\n{tables}'
-        )
+    return Simulator(Persona.model_validate({"cameras": rows}), log_frames=2000)
+
+
+def configuration(
+    folder: Path,
+    settings: ControlSettings,
+    simulator: Simulator,
+    cameras: Sequence[str],
+    host: str = "127.0.0.1",
+    more: str = "",
+) -> Path:
+    """Write the recorder's configuration. `host`: what browsers call the control room by."""
+    urls = addresses(simulator)
+    tables = "".join(
+        f'[cameras.{name}]\nurl = "{urls[name]}"\n'
+        + (f'sub_url = "{urls[f"{name}-sub"]}"\n' if f"{name}-sub" in urls else "")
+        for name in cameras
+    )
+    public = to_text(grant_key(settings.secrets).public_key().public_bytes_raw())
+    file = folder / "overt.toml"
+    file.write_text(
+        f'[recorder]\nmedia_listen = "127.0.0.1:{settings.media_port}"\ngrant_keys = ["{public}"]\n'
+        f'media_origins = ["http://{host}:{settings.port}"]\n'
+        f'time_zone = "Europe/London"\nmin_free = "1MiB"\n{more}{tables}'
+    )
+    return file
+
+
+def settle(room: Room) -> None:
+    """Make people, sites and cameras."""
+    values = {"NAMES": NAMES, "FOYER": FOYER, "OPERATOR": OPERATOR, "SUPERVISOR": SUPERVISOR}
+    room.run(SETUP, PASSWORD=PASSWORD, **values)
+
+
+@contextlib.contextmanager
+def council(folder: Path, cameras: Sequence[str] = CAMERAS) -> Iterator[Council]:
+    """Start it all; the site's key is made, and locked."""
+    site = make_site(folder)
+    settings = settings_for(folder, site)
+    with simulated(cameras) as simulator:
+        file = configuration(folder, settings, simulator, cameras)
         with Recorder(site, file, workers=1) as recorder, Room(settings) as room:
-            values = {"NAMES": NAMES, "FOYER": FOYER, "OPERATOR": OPERATOR, "SUPERVISOR": SUPERVISOR}
-            room.run(SETUP, PASSWORD=PASSWORD, **values)
+            settle(room)
             recorder.wait_recording()
             recorder.wait_health(lambda health: health["media"]["state"] == "running")
             yield Council(room, site, simulator, recorder)

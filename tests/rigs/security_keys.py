@@ -88,6 +88,10 @@ class SecurityKey:
         """Let it be touched at each request, as it is from the start."""
         self._presence(True)
 
+    def forget_pin(self) -> None:
+        """Let its owner not know the PIN from now on: the next try fails, and blocks the key for good."""
+        self._session.send("WebAuthn.setUserVerified", {"authenticatorId": self._id, "isUserVerified": False})
+
     def pull_out(self) -> None:
         """Take it away, with all that is in it."""
         self._session.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": self._id})

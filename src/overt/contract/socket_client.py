@@ -56,17 +56,37 @@ class SocketClient:
             UnavailableError: nobody listens there, or does not answer, or is no recorder.
             OvertError: the recorder's own, of the kind and with the words that it answers.
         """
+        status, data = self._asked(method, path, None if body is None else json.dumps(body), timeout_s)
+        told = self._told(data)
+        if status >= http.client.BAD_REQUEST and not isinstance(told, dict):
+            msg = f"{method} {path} was answered {status} at {self._path}"
+            raise UnavailableError(msg)
+        return told
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of a GET that is answered with a file; raises as `ask`, MissingError if there is none."""
+        status, data = self._asked("GET", path, None, TIMEOUT_S)
+        if status != http.client.OK:
+            self._told(data)
+            msg = f"GET {path} was answered {status} at {self._path}"
+            raise UnavailableError(msg)
+        return data
+
+    def _asked(self, method: str, path: str, content: str | None, timeout_s: float) -> tuple[int, bytes]:
+        """Send a request; return the answer's status and bytes."""
         connection = _UnixConnection(self._path, timeout_s)
         try:
-            content = None if body is None else json.dumps(body)
             connection.request(method, path, content, {} if content is None else {"content-type": "application/json"})
             answer = connection.getresponse()
-            data = answer.read(MAX_ANSWER)
+            return answer.status, answer.read(MAX_ANSWER)
         except (OSError, http.client.HTTPException) as error:
             msg = f"no recorder answers at {self._path} ({error}): is it running, and is this its footage directory?"
             raise UnavailableError(msg) from error
         finally:
             connection.close()
+
+    def _told(self, data: bytes) -> Any:
+        """Return an answer's JSON; raises what it refuses with."""
         told: Any = None
         if data:
             try:
@@ -77,9 +97,6 @@ class SocketClient:
         refusal = told.get("error") if isinstance(told, dict) else None
         if isinstance(refusal, dict):
             raise BY_KIND.get(str(refusal.get("kind")), UnavailableError)(str(refusal.get("message")))
-        if answer.status >= http.client.BAD_REQUEST and not isinstance(told, dict):
-            msg = f"{method} {path} was answered {answer.status} at {self._path}"
-            raise UnavailableError(msg)
         return told
 
 

@@ -96,6 +96,9 @@ class ControlSettings(BaseModel):
     second_factor: Literal["required", "optional"] = "required"
     """Whether who signs in with a password must have a passkey or codes of an app besides."""
     session_hours: Annotated[int, Field(ge=1, le=24)] = 12
+    serve_ledger: bool = False
+    """Whether anybody may read checkpoint, hashes and entries (kind and time of each act, no more) of the ledger at
+    `/ledger`, as witnesses and monitors do; without it, who is signed in saves checkpoints by hand."""
     custodian_passphrase_file: Path | None = None
     """Opens the custodian's key when the control room starts; without it, somebody has to on the page."""
     numbers_least: Annotated[int, Field(ge=0, le=100)] = 5
@@ -146,6 +149,11 @@ class ControlSettings(BaseModel):
     def ledger(self) -> Path:
         """Directory of the control room's ledger."""
         return self.data / "ledger"
+
+    @property
+    def witness(self) -> Path:
+        """Directory of what the control room, as a witness, remembers of its recorder's ledger."""
+        return self.data / "witness"
 
     @property
     def recipients(self) -> Path:

@@ -58,12 +58,21 @@ def read_marker(directory: Path) -> Marker:
     except MissingError as error:
         msg = f"{directory} is no ledger: it has no {MARKER}"
         raise MissingError(msg) from error
+    return parse_marker(data, str(path))
+
+
+def parse_marker(data: bytes, where: str) -> Marker:
+    """Read a marker's bytes; `where` names them.
+
+    Raises:
+        CorruptError: they are not what they should be.
+    """
     try:
         value = json.loads(data)
         if value["format"] != FORMAT or value["version"] != VERSION:
-            msg = f"{path}: a ledger of another kind or version ({value['format']!r}, {value['version']!r})"
+            msg = f"{where}: a ledger of another kind or version ({value['format']!r}, {value['version']!r})"
             raise InvalidError(msg)
         return Marker(VerifierKey.parse(value["key"]), str(value["created"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidError) as error:
-        msg = f"{path} is not the marker of a ledger: {error}"
+        msg = f"{where} is not the marker of a ledger: {error}"
         raise CorruptError(msg) from error

@@ -152,6 +152,20 @@ class Witness:
         replace(directory / "log.json", json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n", FILE_MODE)
         return known
 
+    def forget(self, origin: str) -> None:
+        """Know a ledger no more; what was remembered of it, evidence too, is put aside beside the others.
+
+        Raises:
+            UnavailableError: the disk refuses.
+        """
+        directory = self.state / "logs" / log_folder(origin)
+        aside = directory.with_name(f"{directory.name}.until-{self._clock.utc_ns() // SECOND}")
+        try:
+            if directory.exists():
+                directory.rename(aside)
+        except OSError as error:
+            raise refused(directory, error) from error
+
     def log(self, origin: str) -> KnownLog:
         """Return a ledger that is known.
 

@@ -4,6 +4,7 @@
 
 import { LitElement, html, nothing } from "lit";
 
+import { approvalOf } from "./approval.ts";
 import type { Purpose, Why } from "./room.ts";
 
 /** Characters of a reference, and of the number of an authorisation. */
@@ -26,6 +27,8 @@ export class OvertReason extends LitElement {
   declare following: boolean;
   declare failure: string;
   #answer: ((why: Why | undefined) => void) | undefined;
+  /** Whether the approval for a shift has answered on this page: who asks to change it is asked. */
+  #approved = false;
 
   constructor() {
     super();
@@ -39,8 +42,13 @@ export class OvertReason extends LitElement {
     return this;
   }
 
-  /** Asks; nothing if whoever is asked leaves without an answer. */
+  /** Asks, the first time only if no approval for a shift answers; nothing if whoever is asked leaves without an answer. */
   async ask(): Promise<Why | undefined> {
+    const approved = this.#approved ? undefined : approvalOf(document, Date.now());
+    if (approved !== undefined) {
+      this.#approved = true;
+      return approved;
+    }
     this.#answer?.(undefined);
     this.failure = "";
     this.following = (this.last?.authorisation ?? "") !== "";

@@ -55,6 +55,8 @@ export interface Why {
   readonly reference: string;
   /** Number of the authorisation to follow one person or vehicle; empty: nobody is followed. */
   readonly authorisation: string;
+  /** Id of the approval for a shift that answers; then it says purpose and reference. */
+  readonly approval?: string;
 }
 
 export interface Catalogue {

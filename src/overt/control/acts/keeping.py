@@ -12,12 +12,13 @@ from overt.control.acts import book
 from overt.control.acts.indexing import Indexer
 from overt.control.acts.kinds import Kind
 from overt.control.acts.outside import SOCKET, Doorway
+from overt.control.acts.pruning import Pruner
 from overt.control.acts.recording import Json, record
 from overt.control.configuration import ControlSettings
 from overt.errors import OvertError
 
 _LOG: Final = logging.getLogger(__name__)
-_running: Final[list[Indexer | Doorway]] = []
+_running: Final[list[Indexer | Doorway | Pruner]] = []
 
 
 def _settings(told: ControlSettings) -> dict[str, Json]:
@@ -43,7 +44,11 @@ def start() -> None:
         record(Kind.STARTED, more={"version": version("overt"), "settings": _settings(settings.CONTROL)})
     except OvertError as error:
         _LOG.error("the ledger cannot be written, and nothing that has to be written down can be done: %s", error)
-    for part in (Indexer(), Doorway(settings.CONTROL.data / SOCKET)):
+    told: ControlSettings = settings.CONTROL
+    parts: list[Indexer | Doorway | Pruner] = [Indexer(), Doorway(told.data / SOCKET)]
+    if told.acts_keep_days is not None:
+        parts.append(Pruner(told.acts_keep_days))
+    for part in parts:
         part.start()
         _running.append(part)
 

@@ -35,6 +35,8 @@ class Kind(StrEnum):
     LOOK_ENDED = "look.ended"
     LOOK_REFUSED = "look.refused"
     CLIP_TAKEN = "clip.taken"
+    APPROVAL_OPENED = "approval.opened"
+    APPROVAL_ENDED = "approval.ended"
 
     SIGNED_IN = "sign-in.done"
     SIGN_IN_FAILED = "sign-in.failed"
@@ -86,6 +88,10 @@ class Kind(StrEnum):
     BACKED_UP = "system.backup"
     RESTORED = "system.restored"
     READ = "ledger.read"
+    PRUNED = "ledger.pruned"
+    RECORDER_LEDGER = "recorder.ledger"
+    RECORDER_CHECKPOINT = "recorder.checkpoint"
+    RECORDER_REFUSED = "recorder.refused"
 
 
 WORDS: Final[dict[Kind, str]] = {
@@ -96,6 +102,8 @@ WORDS: Final[dict[Kind, str]] = {
     Kind.LOOK_ENDED: "Stopped looking",
     Kind.LOOK_REFUSED: "Asked for pictures that they may not see",
     Kind.CLIP_TAKEN: "Saved a clip",
+    Kind.APPROVAL_OPENED: "Opened a purpose for a shift",
+    Kind.APPROVAL_ENDED: "Ended a purpose for a shift",
     Kind.SIGNED_IN: "Signed in",
     Kind.SIGN_IN_FAILED: "Failed to sign in",
     Kind.SIGNED_OUT: "Signed out",
@@ -143,11 +151,16 @@ WORDS: Final[dict[Kind, str]] = {
     Kind.BACKED_UP: "Made a backup",
     Kind.RESTORED: "Restored a backup",
     Kind.READ: "Looked into who did what",
+    Kind.PRUNED: "Removed old details from the ledger",
+    Kind.RECORDER_LEDGER: "Began to witness the recorder’s ledger",
+    Kind.RECORDER_CHECKPOINT: "Witnessed the recorder’s ledger",
+    Kind.RECORDER_REFUSED: "The recorder’s ledger does not continue what was seen",
 }
 
 _ABOUT: Final[dict[str, Theme]] = {
     "look": Theme.LOOKING,
     "clip": Theme.LOOKING,
+    "approval": Theme.LOOKING,
     "sign-in": Theme.SIGN_IN,
     "person": Theme.PEOPLE,
     "right": Theme.PEOPLE,
@@ -166,6 +179,7 @@ _ABOUT: Final[dict[str, Theme]] = {
     "custody": Theme.SYSTEM,
     "system": Theme.SYSTEM,
     "ledger": Theme.SYSTEM,
+    "recorder": Theme.SYSTEM,
 }
 """By what stands before the point of a kind."""
 

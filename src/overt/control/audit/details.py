@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from django.utils import timezone
 
 from overt.control.acts.moments import in_words
 from overt.control.audit.finding import Shown
+from overt.control.custody.signatures import check_kept
+from overt.control.custody.texts import challenge_of
+from overt.errors import CorruptError
 
 LABELS = {
     "email": "E-mail address",
@@ -26,6 +31,14 @@ LABELS = {
     "live": "Live, and the last minutes",
     "sudo": "By sudo of",
     "began": "Of leaf",
+    "leaves": "Leaves",
+    "first": "From leaf",
+    "below": "Before leaf",
+    "kinds": "Kinds",
+    "keep_days": "Older than, in days",
+    "approval": "Approval",
+    "groups": "Groups of sites",
+    "until": "Until",
     "as": "As",
     "reviewed": "Whose looks were read",
     "sought": "Searched for",
@@ -37,6 +50,12 @@ LABELS = {
     "layout": "Layout",
     "tour": "Tour",
     "settings": "Settings",
+    "recorder": "Recorder",
+    "ledger_key": "Key of its ledger",
+    "ledger_key_before": "Key of its ledger before",
+    "witness": "Witness’s key",
+    "seen": "Seen before",
+    "checkpoint": "Checkpoint",
     "key": "Security key",
     "key_role": "Role of the key",
     "request": "Request",
@@ -57,7 +76,21 @@ LABELS = {
     "count": "How many",
 }
 """Names of what stands in bodies besides what has a place of its own."""
+PURPOSE = {
+    "name": "Purpose",
+    "legal_basis": "Legal basis",
+    "authorisation": "Authorisation to follow",
+    "approval": "By the approval for a shift",
+}
+"""Names of what stands in a purpose."""
 _OWN = frozenset({"who", "person", "cameras", "footage", "reference", "purpose", "changes", "name", "role"})
+
+
+_TECHNICAL: Final = frozenset(
+    {"Grant", "Legal basis", "What was signed", "Credential of the key", "What the key answered", "Request"}
+    | {"Recipient of the key", "Name that the key answers to", "Sealed to", "Public key", "Key periods"}
+)
+"""What lists leave out: an act's own page has it."""
 
 
 def lines(act: Shown) -> Iterator[tuple[str, str]]:
@@ -73,11 +106,7 @@ def lines(act: Shown) -> Iterator[tuple[str, str]]:
         end = footage.get("to")
         yield "Footage", f"{in_words(footage.get('from'))} to {in_words(end) if end else 'what is being recorded'}"
     if purpose := body.get("purpose"):
-        yield "Purpose", str(purpose.get("name", ""))
-        if basis := purpose.get("legal_basis"):
-            yield "Legal basis", str(basis)
-        if authorisation := purpose.get("authorisation"):
-            yield "Authorisation to follow", str(authorisation)
+        yield from ((name, str(purpose[key])) for key, name in PURPOSE.items() if purpose.get(key))
     if reference := body.get("reference"):
         yield "Reference", str(reference)
     if role := body.get("role"):
@@ -87,14 +116,39 @@ def lines(act: Shown) -> Iterator[tuple[str, str]]:
     for change in body.get("changes", []):
         name = str(change.get("field", "")).replace("_", " ").capitalize()
         yield name, f"{change.get('before') or 'nothing'} → {change.get('after') or 'nothing'}"
+    if "assertion" in body:
+        yield "Signature", _signature(body)
     for name, value in body.items():
         if name not in _OWN:
             yield LABELS.get(name, name), _plain(value)
 
 
+def removed(act: Shown) -> str:
+    """Say that an act's details were removed, and when; nothing of one that has them, or whose ledger is at fault."""
+    if act.body is not None or act.fault:
+        return ""
+    if act.removed_at is None:
+        return "Its details were removed under the ledger’s own retention."
+    local = timezone.localtime(act.removed_at)
+    return f"Its content was removed on {local.day} {local:%B %Y} under the scheme’s retention."
+
+
 def summary(act: Shown) -> str:
     """Return the same in one line, for lists."""
+    if words := removed(act):
+        return words
     return "; ".join(f"{name}: {value}" for name, value in lines(act) if name not in {"Grant", "Legal basis"})
+
+
+def _signature(body: Mapping[str, Any]) -> str:
+    """Verify what a security key has signed, now and here."""
+    try:
+        origin = check_kept(challenge_of(str(body.get("text"))), str(body.get("credential")), body["assertion"])
+    except CorruptError as error:
+        return f"NOT good: {error}"
+    key = body.get("key")
+    name = key.get("name", "") if isinstance(key, dict) else ""
+    return f"good: the key “{name}” has signed this text, on the page {origin}, for somebody whom it had verified"
 
 
 def _plain(value: Any) -> str:

@@ -7,6 +7,7 @@ may read acts at some groups of sites alone finds those about cameras there.
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,7 +17,7 @@ from django.utils import timezone
 
 from overt.control.acts import indexing
 from overt.control.acts.book import reader
-from overt.control.acts.kinds import Theme, kinds_of, theme_of, words_of
+from overt.control.acts.kinds import Kind, Theme, kinds_of, theme_of, words_of
 from overt.control.acts.models import Act, ActCamera
 from overt.control.estate.models import Camera
 from overt.control.people.actions import Action
@@ -62,6 +63,8 @@ class Shown:
     """What is wrong with it: the ledger holds something else than its leaf commits to."""
     cameras: dict[str, str] = field(default_factory=dict)
     """Names of the cameras that it is about, by short name."""
+    removed_at: dt.datetime | None = None
+    """When its details were removed, where a leaf says so."""
 
     @property
     def number(self) -> int:
@@ -186,7 +189,32 @@ def shown(numbers: Iterable[int]) -> list[Shown]:
     rows = [_read(ledger, number) for number in numbers]
     keys = {key for row in rows for key in row._keys}  # noqa: SLF001 - of its own module
     names = dict(Camera.objects.filter(key__in=keys).values_list("key", "name"))
-    return [Shown(row.leaf, row.body, row.fault, names) for row in rows]
+    removals = Removals(ledger)
+    gone = {row.number: removals.of(row.number) for row in rows if row.body is None and not row.fault}
+    return [Shown(row.leaf, row.body, row.fault, names, gone.get(row.number)) for row in rows]
+
+
+class Removals:
+    """When details were removed: each leaf about it says below which leaf, and none says less than one before it."""
+
+    def __init__(self, ledger: LedgerReader) -> None:
+        """Read nothing yet."""
+        self._ledger = ledger
+        self._numbers: list[int] | None = None
+
+    def of(self, number: int) -> dt.datetime | None:
+        """Return when the details of a leaf were removed; None where no leaf says so."""
+        if self._numbers is None:
+            rows = Act.objects.filter(kind=Kind.PRUNED.value).order_by("number")
+            self._numbers = list(rows.values_list("number", flat=True))
+        at = bisect_right(self._numbers, number, key=self._below)
+        if at == len(self._numbers) or self._numbers[at] < number:
+            return None
+        return indexing.moment_of(self._ledger.leaf(self._numbers[at]))
+
+    def _below(self, pruning: int) -> int:
+        told = _read(self._ledger, pruning).body or {}
+        return int(told.get("below", 0))
 
 
 def _read(ledger: LedgerReader, number: int) -> Shown:

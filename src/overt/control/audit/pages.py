@@ -154,6 +154,7 @@ def act(request: Asked, number: int) -> HttpResponse:
     context = {
         "act": found,
         "lines": list(details.lines(found)),
+        "removed": details.removed(found),
         "leaf_hash": found.leaf.hash.hex(),
         "path": len(ledger.inclusion(number)),
         "checkpoint": ledger.checkpoint,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from overt.control.audit import number_pages, pages
+from overt.control.audit import number_pages, pages, served
 
 app_name = "audit"
 urlpatterns: list[URLPattern] = [
@@ -16,4 +16,5 @@ urlpatterns: list[URLPattern] = [
     path("acts/checkpoint", pages.checkpoint, name="checkpoint"),
     path("acts/<int:number>", pages.act, name="act"),
     path("acts/<int:number>/proof", pages.proof, name="proof"),
+    path("ledger/<path:path>", served.ledger_file, name="ledger-file"),
 ]

@@ -200,6 +200,10 @@ def _recorder(situation: Situation) -> Iterator[Found]:
         words = f"It goes on with what it had.{_because(situation.refused_reason)}"
         title = "The recorder refused a change of cameras"
         yield Found(kinds.ASSIGNMENT_REFUSED, subject, title, words, situation.refused_at)
+    if situation.ledger_refused_at is not None:
+        words = f"It is not the one that was seen before, or not all of it: {plain(situation.ledger_refused_words)}"
+        title = "The recorder's ledger does not continue what was seen"
+        yield Found(kinds.LEDGER_REFUSED, subject, title, words, situation.ledger_refused_at)
     report = situation.report
     if report is None:
         return
@@ -210,6 +214,10 @@ def _recorder(situation: Situation) -> Iterator[Found]:
     if report.facts.error:
         words = f"Facts wait in memory.{_because(report.facts.error)}"
         yield Found(kinds.FACTS_FAILING, subject, "The recorder cannot write its facts", words)
+    if report.ledger.error:
+        words = f"Recording goes on, and nothing proves what is recorded.{_because(report.ledger.error)}"
+        title = "The recorder cannot write its ledger"
+        yield Found(kinds.LEDGER_FAILING, subject, title, words, report.ledger.since)
     if report.media.state in {"silent", "restarting"}:
         words = "The process that serves pictures does not answer. Cameras are recorded all the same."
         yield Found(kinds.MEDIA_DOWN, subject, "Nobody can watch", words)
@@ -248,6 +256,23 @@ def _keys(situation: Situation) -> Iterator[Found]:
         words = f"The site’s key was tried on it, and does not open it: {plain(situation.unopened, 600)}."
         title = "Yesterday’s footage cannot be opened"
         yield Found(kinds.NOT_OPENED, subject, title, words, situation.unopened_since)
+
+
+def _in_hand(situation: Situation) -> Iterator[Found]:
+    now = situation.in_hand
+    if now.recovered:
+        first = now.recovered[0]
+        times = "once" if len(now.recovered) == 1 else f"{len(now.recovered)} times"
+        words = f"It was used {times} within a week; last for what {plain(first.person, 80)} asked ({first.kind})."
+        yield Found(kinds.RECOVERY_USED, "keys", "A recovery on paper was used in place of a key", words, first.at)
+    if now.failed:
+        words = f"{now.failed} key periods did not open with the keys that were touched."
+        yield Found(kinds.KEYS_DO_NOT_OPEN, "keys", "Keys in hand did not open footage", words, now.failed_since)
+    if now.lacking:
+        yield Found(kinds.KEYS_LACKING, "keys", "Too few keys in hand for the policy in force", " ".join(now.lacking))
+    if now.undrilled:
+        words = f"Nobody has tried the keyring of {' and '.join(f'“{each}”' for each in now.undrilled)} for a quarter."
+        yield Found(kinds.DRILL_DUE, "keys", "It was not tried for a quarter that footage can be opened", words)
 
 
 def _of_cameras(situation: Situation, cameras: Sequence[str]) -> str:
@@ -370,4 +395,4 @@ def _days(count: int) -> str:
     return "a day" if count == 1 else f"{count} days"
 
 
-_RULES: Final = (_streams, _register, _recorder, _keys, _clock, _restarts, _disks, _retention, _certificates)
+_RULES: Final = (_streams, _register, _recorder, _keys, _in_hand, _clock, _restarts, _disks, _retention, _certificates)

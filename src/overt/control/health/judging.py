@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from overt.control.custody.standing import keys_in_hand
 from overt.control.estate.models import Camera, Installation, RecorderAssignment
 from overt.control.health import bit_rates
 from overt.control.health.canary import CanaryState
@@ -32,6 +33,7 @@ from overt.control.health.models import (
 from overt.control.health.report import DiskReport, Report, summary_of
 from overt.control.health.site_keys import Sealed
 from overt.control.health.situation import Found, KnownCamera, OpenGap, Restart, ShortDeletion, Situation, Step
+from overt.control.witnessing.models import WitnessedLedger
 from overt.ids import MAIN
 
 _KEPT: Final = ("pk", "kind", "subject", "severity", "title", "words")
@@ -46,6 +48,7 @@ def situation(row: Recorder, report: Report | None, now: dt.datetime, sealed: Se
     canary = CanaryState.model_validate(row.canary)
     assignment = RecorderAssignment.objects.filter(recorder=row.name).first() or RecorderAssignment()
     events = Event.objects.filter(at__gte=now - dt.timedelta(hours=1)).order_by("at")
+    ledger = WitnessedLedger.objects.filter(recorder=row.name).first() or WitnessedLedger()
     return Situation(
         now=now,
         today=timezone.localdate(now),
@@ -53,6 +56,8 @@ def situation(row: Recorder, report: Report | None, now: dt.datetime, sealed: Se
         report=report,
         away_since=row.away_since,
         away_reason=row.away_reason,
+        ledger_refused_at=ledger.refused_at,
+        ledger_refused_words=ledger.refused_words,
         # One that was heard had a key, wherever that was made.
         key_made=row.heard_at is not None or settings.CONTROL.recipients.exists(),
         refused_at=row.refused_at,
@@ -83,6 +88,7 @@ def situation(row: Recorder, report: Report | None, now: dt.datetime, sealed: Se
         sealed=sealed,
         unopened=canary.failure,
         unopened_since=canary.failed_at,
+        in_hand=keys_in_hand(now),
     )
 
 

@@ -155,11 +155,56 @@ NOT_OPENED: Final = Kind(
     "out what happened to it: footage whose wrapped key is altered or lost can never be opened again.",
     heard=False,
 )
+RECOVERY_USED: Final = Kind(
+    "recovery-used",
+    Severity.URGENT,
+    "Recovery on paper used",
+    "Ask whoever did it why, and look at what it opened (who did what). If nobody knows of it, give the role a new key "
+    "and a new recovery at once.",
+    heard=False,
+)
+KEYS_DO_NOT_OPEN: Final = Kind(
+    "keys-do-not-open",
+    Severity.URGENT,
+    "Keys in hand did not open footage",
+    "Compare the key ids that the recorder seals to with those of the keyrings. What was sealed to another's key can "
+    "never be opened with the site's.",
+    heard=False,
+)
+KEYS_LACKING: Final = Kind(
+    "keys-lacking",
+    Severity.WARNING,
+    "Too few keys in hand",
+    "Register keys and seal the keyring anew, on the page of keys in hand: when the last key is lost, the paper alone "
+    "opens what is recorded.",
+    heard=False,
+)
+DRILL_DUE: Final = Kind(
+    "drill-due",
+    Severity.NOTICE,
+    "Keys not tried for a quarter",
+    "Try on the page of keys in hand that footage can be opened.",
+    heard=False,
+)
 FACTS_FAILING: Final = Kind(
     "facts-failing",
     Severity.WARNING,
     "Recorder cannot keep its facts",
     "Mend the disk that the recorder's footage directory is on, or gaps will be missing from this page.",
+)
+LEDGER_FAILING: Final = Kind(
+    "recorder-ledger-failing",
+    Severity.WARNING,
+    "Recorder cannot keep its ledger",
+    "Recording is not affected. Mend what is named: until then nothing proves what is recorded; the ledger catches up.",
+)
+LEDGER_REFUSED: Final = Kind(
+    "recorder-ledger-refused",
+    Severity.URGENT,
+    "Recorder's ledger was altered",
+    "Change nothing on the recorder, keep copies, tell the data protection officer and the auditor. If a backup was "
+    "put back, or the disk replaced, begin anew under “Who did what”, “The recorder’s ledger”, and say why.",
+    heard=False,
 )
 RECORDER_TROUBLE: Final = Kind(
     "recorder-trouble",
@@ -254,7 +299,13 @@ KINDS: Final[dict[str, Kind]] = {
         SEALED_TO_OTHERS,
         KEYS_REFUSED,
         NOT_OPENED,
+        RECOVERY_USED,
+        KEYS_DO_NOT_OPEN,
+        KEYS_LACKING,
+        DRILL_DUE,
         FACTS_FAILING,
+        LEDGER_FAILING,
+        LEDGER_REFUSED,
         RECORDER_TROUBLE,
         DISK_FULL,
         DISK_READ_ONLY,
@@ -282,6 +333,7 @@ NAMING: Final = frozenset(
         RECORDER_TROUBLE.name,
         SEALED_TO_OTHERS.name,
         NOT_OPENED.name,
+        RECOVERY_USED.name,
     }
 )
 """Kinds about a recorder whose words may name any camera: for those alone who may know of all."""

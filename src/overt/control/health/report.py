@@ -79,6 +79,16 @@ class FactsReport(BaseModel):
     error: Text = ""
 
 
+class LedgerReport(BaseModel):
+    """The recorder's own ledger."""
+
+    model_config = _READ
+
+    leaves: int = 0
+    error: Text = ""
+    since: dt.datetime | None = None
+
+
 class MediaReport(BaseModel):
     """The process that serves viewers."""
 
@@ -136,6 +146,7 @@ class Report(BaseModel):
     troubles: list[Text] = []
     clock: ClockReport = ClockReport()
     facts: FactsReport = FactsReport()
+    ledger: LedgerReport = LedgerReport()
     media: MediaReport = MediaReport()
     sealing: SealingReport | None = None
     """None: a recorder that does not tell."""

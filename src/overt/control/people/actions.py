@@ -13,6 +13,7 @@ class Action(StrEnum):
     REPLAY = "replay"
     RECORDED = "recorded"
     EXPORT = "export"
+    SHIFT = "shift"
     REDACT = "redact"
     MOVE = "move"
     CHANGE_CAMERAS = "change-cameras"
@@ -28,6 +29,7 @@ WORDS: Final[dict[Action, str]] = {
     Action.REPLAY: "Replay the last minutes",
     Action.RECORDED: "Look back at recorded footage",
     Action.EXPORT: "Export footage",
+    Action.SHIFT: "Open a purpose for a shift",
     Action.REDACT: "Redact footage",
     Action.MOVE: "Move a camera",
     Action.CHANGE_CAMERAS: "Add and change sites and cameras",
@@ -41,7 +43,15 @@ WORDS: Final[dict[Action, str]] = {
 
 STARTING_ROLES: Final[dict[str, tuple[Action, ...]]] = {
     "Operator": (Action.LIVE, Action.REPLAY, Action.MOVE),
-    "Supervisor": (Action.LIVE, Action.REPLAY, Action.RECORDED, Action.EXPORT, Action.REDACT, Action.MOVE),
+    "Supervisor": (
+        Action.LIVE,
+        Action.REPLAY,
+        Action.RECORDED,
+        Action.EXPORT,
+        Action.SHIFT,
+        Action.REDACT,
+        Action.MOVE,
+    ),
     "CCTV manager": tuple(each for each in Action if each is not Action.READ_LEDGER),
     "Technician": (Action.LIVE, Action.MOVE, Action.CHANGE_CAMERAS, Action.INSPECT),
     "Data protection officer": (Action.RECORDED, Action.EXPORT, Action.REDACT, Action.READ_LEDGER, Action.KEEP_KEYS),

@@ -14,6 +14,7 @@ from overt.control.people.links import nobody_yet, setup_link
 from overt.control.project.reporting import tell
 from overt.control.viewing import holding, purposes
 from overt.control.viewing.holding import custody
+from overt.control.witnessing import witness
 
 Part = tuple[str, Callable[[], None], Callable[[], None]]
 """Name, start, stop."""
@@ -35,6 +36,7 @@ PARTS: Final[tuple[Part, ...]] = (
     ("grants", holding.start, holding.stop),
     ("facts", lambda: reading.start(keys=custody), reading.stop),
     ("alerts", sending.start, sending.stop),
+    ("recorder's ledger", witness.start, witness.stop),
 )
 """In the order in which they begin; they end the other way round."""
 _LOG: Final = logging.getLogger(__name__)

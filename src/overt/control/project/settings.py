@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "overt.control.people",
     "overt.control.estate",
     "overt.control.custody",
+    "overt.control.witnessing",
     "overt.control.viewing",
     "overt.control.health",
     "overt.control.audit",

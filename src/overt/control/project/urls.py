@@ -49,4 +49,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("overt.control.viewing.urls")),
     path("", include("overt.control.health.urls")),
     path("", include("overt.control.audit.urls")),
+    path("", include("overt.control.witnessing.urls")),
 ]

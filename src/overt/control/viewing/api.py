@@ -66,6 +66,7 @@ class PurposeOut(Schema):
     needs_reference: bool
     reference_name: str
     opens: list[str]
+    may_stand: bool
     in_use: bool
     version: int
 

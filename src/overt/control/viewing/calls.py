@@ -109,7 +109,7 @@ def clip(request: HttpRequest, grant: UUID) -> None:
 def _keep(request: HttpRequest, asked: messages.Wanted) -> None:
     """Keep, for as long as somebody is signed in, why they looked: it is offered again."""
     if asked.why is not None:
-        request.session[LAST_REASON] = asked.why.model_dump()
+        request.session[LAST_REASON] = asked.why.model_dump(exclude={"approval"})
 
 
 def _given(given: Any) -> dict[str, Any]:

@@ -104,7 +104,6 @@ def decide(
     Without a purpose nothing that is past is shown, not even the last minutes. `locked`: no key is at hand that opens
     recorded footage.
     """
-    opens = why.opens if why is not None else frozenset()
     live: list[str] = []
     replay: list[str] = []
     recorded: list[str] = []
@@ -115,6 +114,7 @@ def decide(
         if place is None or not rights.may(Action.LIVE, place.group):
             refusals.append(_refusal(rights, key, place, Action.LIVE))
         else:
+            opens = why.opens if why is not None and why.covers(place.group) else frozenset()
             may = Action.REPLAY in opens and rights.may(Action.REPLAY, place.group)
             (replay if may else live).append(key)
     for key in wish.recorded:
@@ -123,14 +123,17 @@ def decide(
             refusals.append(_refusal(rights, key, place, Action.RECORDED))
         elif why is None:
             refusals.append(Refusal(key, Action.RECORDED, NO_REASON))
-        elif Action.RECORDED not in opens:
+        elif not why.covers(place.group):
+            words = f"Your approval for this shift does not cover {place.name}: look back for a purpose that you state."
+            refusals.append(Refusal(key, Action.RECORDED, words))
+        elif Action.RECORDED not in why.opens:
             words = f"The purpose “{why.name}” does not open recorded footage: choose another that does."
             refusals.append(Refusal(key, Action.RECORDED, words))
         elif locked:
             refusals.append(Refusal(key, Action.RECORDED, LOCKED))
         else:
             recorded.append(key)
-            if Action.EXPORT in opens and rights.may(Action.EXPORT, place.group):
+            if Action.EXPORT in why.opens and rights.may(Action.EXPORT, place.group):
                 export.append(key)
     return Decision(tuple(live), tuple(replay), tuple(recorded), tuple(export), tuple(refusals))
 
@@ -164,3 +167,20 @@ def permissions(decision: Decision, wish: Wish, issued_ns: int) -> tuple[Permiss
 
 def _permission(cameras: tuple[str, ...], rights: tuple[Right, ...], from_ns: int) -> Permission:
     return Permission(cameras=cameras, rights=rights, from_ns=from_ns, to_ns=None)
+
+
+def within(now: Decision, before: Decision) -> Decision:
+    """Return what of a decision is still allowed: nothing is added that was not given."""
+
+    def both(wanted: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(each for each in wanted if each in allowed)
+
+    replay = both(before.replay, now.replay)
+    live = both((*before.live, *before.replay), (*now.live, *now.replay))
+    return Decision(
+        live=tuple(each for each in live if each not in replay),
+        replay=replay,
+        recorded=both(before.recorded, now.recorded),
+        export=both(before.export, now.export),
+        refusals=before.refusals,
+    )

@@ -25,9 +25,10 @@ from overt.control.custody.switching import roles_now
 from overt.control.people.actions import Action
 from overt.control.people.rights import Rights
 from overt.control.viewing import looks
+from overt.control.viewing.approvals import OVER
 from overt.control.viewing.catalogue import places
 from overt.control.viewing.custody import Custody
-from overt.control.viewing.granting import NO_REASON, Decision, Wish, decide, permissions
+from overt.control.viewing.granting import NO_REASON, Decision, Wish, decide, permissions, within
 from overt.control.viewing.held import Given, Held, Media, Shut, Viewer
 from overt.control.viewing.purposes import stated
 from overt.control.viewing.reasons import Stated
@@ -101,7 +102,7 @@ class Holder:
             UnavailableError: the recorder does not answer, or there are too many grants.
         """
         wish = wish.checked()
-        why = None if wish.reason is None else stated(wish.reason)
+        why = None if wish.reason is None else stated(wish.reason, viewer.person)
         held = Held(new_id(), viewer, secret, wish, self._clock.monotonic_ns(), why=why)
         with self._lock:
             mine = sum(1 for each in self._held.values() if each.viewer.session == viewer.session)
@@ -226,6 +227,16 @@ class Holder:
             self._asked_ns = 0
             self._woken.set()
 
+    def approval_ended(self, approval: str, why: str) -> None:
+        """End what was opened under an approval for a shift that is over."""
+        for held in self._those(lambda each: each.why is not None and each.why.approval == approval):
+            self._end(held, why)
+
+    def _end_approvals(self) -> None:
+        now_ns = self._clock.utc_ns()
+        for held in self._those(lambda each: each.why is not None and 0 < each.why.until_ns <= now_ns):
+            self._end(held, OVER)
+
     def end_all(self) -> None:
         """Revoke everything: the control room stops."""
         for held in self._those(lambda _: True):
@@ -260,7 +271,7 @@ class Holder:
 
     def _put(self, held: Held, viewer: Viewer, wish: Wish) -> Given:
         """Decide, write down, release, give. The caller has the turn."""
-        why = held.why if wish.reason is None else stated(wish.reason)
+        why = held.why if wish.reason is None else stated(wish.reason, viewer.person)
         decision = decide(viewer.rights, places(wish.cameras), wish, why, locked=self._is_locked())
         self._note_refused(viewer, wish, decision)
         if not decision.cameras:
@@ -393,6 +404,7 @@ class Holder:
     def look(self) -> None:
         """Renew, release, revoke: what there is to do at this moment. Raises OvertError where the recorder is away."""
         self._revoke_again()
+        self._end_approvals()
         held = self._those(lambda _: True)
         if not held:
             return
@@ -444,7 +456,7 @@ class Holder:
                 # The page has asked for something else meanwhile, of which nothing was decided here: soon again.
                 self._asked_ns = 0
                 return
-            kept = _within(decision, held.decision)
+            kept = within(decision, held.decision)
             if held.over or not held.token or kept == held.decision:
                 return  # one without a token is being given at this moment
             if not kept.cameras:
@@ -482,20 +494,3 @@ class Holder:
 
 def _hours(cameras: Collection[str], wish: Wish, why: Stated | None) -> tuple[object, ...]:
     return frozenset(cameras), wish.from_ns, wish.to_ns, why
-
-
-def _within(now: Decision, before: Decision) -> Decision:
-    """Return what of a decision is still allowed: nothing is added that was not given."""
-
-    def both(wanted: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(each for each in wanted if each in allowed)
-
-    replay = both(before.replay, now.replay)
-    live = both((*before.live, *before.replay), (*now.live, *now.replay))
-    return Decision(
-        live=tuple(each for each in live if each not in replay),
-        replay=replay,
-        recorded=both(before.recorded, now.recorded),
-        export=both(before.export, now.export),
-        refusals=before.refusals,
-    )

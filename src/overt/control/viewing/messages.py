@@ -42,10 +42,12 @@ class Why(BaseModel):
     purpose: Annotated[int, Field(ge=1, le=2**53)]
     reference: Annotated[str, Field(max_length=MAX_REFERENCE)] = ""
     authorisation: Annotated[str, Field(max_length=MAX_REFERENCE)] = ""
+    approval: Annotated[str, Field(max_length=36)] = ""
+    """Id of one's approval for a shift: then it says purpose and reference."""
 
     def reason(self) -> Reason:
         """Return it in the words of the decision."""
-        return Reason(self.purpose, self.reference, self.authorisation)
+        return Reason(self.purpose, self.reference, self.authorisation, self.approval)
 
 
 class Wanted(BaseModel):
@@ -109,6 +111,7 @@ class NewPurpose(BaseModel):
     needs_reference: bool = False
     reference_name: Annotated[str, Field(min_length=1, max_length=60)] = "Incident number"
     opens: Annotated[list[str], Field(min_length=1, max_length=8)]
+    may_stand: bool = False
     in_use: bool = True
 
 

@@ -142,6 +142,8 @@ class Purpose(models.Model):
     )
     opens = models.JSONField(default=list, validators=[openable])
     """Values of `Action`: replay, recorded, export."""
+    may_stand = models.BooleanField("May be approved for a shift", default=False)
+    """Whoever has the right may open it for themselves for some hours (`viewing.approvals`)."""
     in_use = models.BooleanField("In use", default=True)
     version = models.PositiveIntegerField(default=0, editable=False)
 
@@ -153,3 +155,30 @@ class Purpose(models.Model):
     def __str__(self) -> str:
         """Return the name."""
         return self.name
+
+
+class Approval(models.Model):
+    """A purpose that somebody opened for themselves for a shift: while it holds, it answers why they look back."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="approvals")
+    purpose = models.ForeignKey(Purpose, on_delete=models.PROTECT, related_name="approvals")
+    reference = models.CharField(max_length=64, blank=True)
+    groups = models.ManyToManyField(SiteGroup, related_name="+")
+    begins_at = models.DateTimeField()
+    until = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    """When it was ended, before or at its end; null: it holds, or its end has passed and nobody has looked since."""
+
+    class Meta:
+        """Newest first; one that was not ended for each person."""
+
+        ordering: ClassVar[list[str]] = ["-begins_at"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["person"], condition=models.Q(ended_at=None), name="approval_once"),
+            models.CheckConstraint(condition=models.Q(until__gt=models.F("begins_at")), name="approval_ends"),
+        ]
+
+    def __str__(self) -> str:
+        """Return the purpose, with its reference."""
+        return f"{self.purpose} ({self.reference})" if self.reference else str(self.purpose)

@@ -30,13 +30,14 @@ class PurposeForm(forms.ModelForm[Purpose]):
         error_messages={"required": "Choose what may be opened for this purpose: at least one."},
     )
     needs_reference = forms.BooleanField(label="A reference has to be given", required=False)
+    may_stand = forms.BooleanField(label="May be approved for a shift", required=False)
     in_use = forms.BooleanField(label="In use", required=False)
 
     class Meta:
         """Fields of the table that the form changes."""
 
         model = Purpose
-        fields: ClassVar[list[str]] = ["name", "legal_basis", "needs_reference", "reference_name", "opens", "in_use"]
+        fields: ClassVar[list[str]] = [*rules.FIELDS]
         error_messages: ClassVar[dict[str, dict[str, str]]] = {
             "name": {"required": "Enter the purpose.", "unique": "There is a purpose of this name already."},
             "legal_basis": {"required": "Enter the legal basis."},
@@ -48,12 +49,15 @@ class PurposeForm(forms.ModelForm[Purpose]):
 @require_GET
 def purposes(request: Asked) -> HttpResponse:
     """List the register."""
-    may_change = request.rights.may(Action.CHANGE_CAMERAS)
-    return render(
-        request,
-        "viewing/purposes.html",
-        {"purposes": rules.all_purposes(), "words": WORDS, "actions": OPENABLE, "may_change": may_change},
-    )
+    context = {
+        "purposes": rules.all_purposes(),
+        "words": WORDS,
+        "actions": OPENABLE,
+        "may_change": request.rights.may(Action.CHANGE_CAMERAS),
+        "may_open": request.rights.anywhere(Action.SHIFT),
+        "may_audit": request.rights.anywhere(Action.READ_LEDGER),
+    }
+    return render(request, "viewing/purposes.html", context)
 
 
 @asks(Action.CHANGE_CAMERAS)

@@ -10,22 +10,26 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
+from uuid import UUID
 
 from django.db import transaction
 
+from overt.clock import SECOND
 from overt.control.acts.kinds import Kind
 from overt.control.acts.recording import MAX_REFERENCE, changes_of, record
 from overt.control.people.actions import Action
 from overt.control.people.rights import Rights, require
 from overt.control.people.versions import save
+from overt.control.viewing.approvals import answering
 from overt.control.viewing.models import OPENABLE, Purpose
 from overt.control.viewing.reasons import Reason, Stated
 from overt.errors import InvalidError, MissingError, OvertError
 
 _LOG: Final = logging.getLogger(__name__)
 _REFERENCE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
-FIELDS: Final = ("name", "legal_basis", "needs_reference", "reference_name", "opens", "in_use")
+FIELDS: Final = ("name", "legal_basis", "needs_reference", "reference_name", "opens", "may_stand", "in_use")
 
 STARTING_PURPOSES: Final[tuple[Mapping[str, Any], ...]] = (
     {
@@ -60,12 +64,16 @@ STARTING_PURPOSES: Final[tuple[Mapping[str, Any], ...]] = (
 """With which a new system begins. They are a beginning: whose system it is decides what it is for."""
 
 
-def stated(reason: Reason) -> Stated:
-    """Hold a reason against the register.
+def stated(reason: Reason, person: UUID) -> Stated:
+    """Hold somebody's reason against the register; where their approval for a shift answers, against that.
 
     Raises:
         InvalidError: there is no such purpose in use, its reference is missing, or a text is none.
+        ForbiddenError: they have no such approval any more.
     """
+    approval = answering(reason.approval, person) if reason.approval else None
+    if approval is not None:
+        reason = replace(reason, purpose=approval.purpose_id, reference=approval.reference)
     found = Purpose.objects.filter(pk=reason.purpose, in_use=True).first()
     if found is None:
         msg = "This purpose is not in use any more: choose another."
@@ -83,6 +91,9 @@ def stated(reason: Reason) -> Stated:
         opens=frozenset(Action(each) for each in found.opens),
         reference=reference,
         authorisation=_text(reason.authorisation, "Number of the authorisation"),
+        approval=reason.approval,
+        groups=None if approval is None else frozenset(approval.groups.values_list("pk", flat=True)),
+        until_ns=0 if approval is None else int(approval.until.timestamp()) * SECOND,
     )
 
 

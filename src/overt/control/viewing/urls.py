@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from overt.control.viewing import calls, custody_pages, key_calls, pages, plan_pages, purpose_pages
+from overt.control.viewing import approval_pages, calls, custody_pages, key_calls, pages, plan_pages, purpose_pages
 
 app_name = "viewing"
 urlpatterns: list[URLPattern] = [
@@ -27,6 +27,9 @@ urlpatterns: list[URLPattern] = [
     path("footage-key/make", custody_pages.make, name="make-footage-key"),
     path("footage-key/lock", custody_pages.lock, name="lock"),
     path("purposes", purpose_pages.purposes, name="purposes"),
+    path("purposes/shift", approval_pages.shift, name="shift"),
+    path("purposes/shift/end", approval_pages.end_shift, name="end-shift"),
+    path("purposes/shifts", approval_pages.shifts, name="shifts"),
     path("purposes/add", purpose_pages.add, name="add-purpose"),
     path("purposes/<int:purpose>", purpose_pages.change, name="purpose"),
     path("plans", plan_pages.all_plans, name="plans"),

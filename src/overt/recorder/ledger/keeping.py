@@ -2,8 +2,8 @@
 
 It follows the outbox by the number that each leaf carries, so that a crash between fact and leaf neither loses nor
 doubles one. What a fact was lost about (its worker was killed) is found in the index: after each comparison of index
-and files, after the end of a worker, and once an hour. Recording knows nothing of it: a ledger that cannot be written
-is said in health, and tried again.
+and files, after the end of a worker, once an hour, and at the end. Recording knows nothing of it: a ledger that cannot
+be written is said in health, and tried again.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ IDLE: Final = 10
 """After so many times that the outbox is looked into, though nothing was heard."""
 RETRY_S: Final = 10.0
 SWEEP_S: Final = 3600.0
+ALL_NS: Final = 2**62
 YOUNG_S: Final = 120.0
 """What is younger has its fact on the way."""
 BEFORE: Final = {"": "nothing", STARTED: "killed", STOPPED: "stopped"}
@@ -82,6 +83,7 @@ class FootageLedger:
         self._heard = threading.Event()
         self._stopping = threading.Event()
         self._sweep_due = time.monotonic()
+        self._swept = False
         self._health = LedgerHealth(state="starting")
         self._thread = threading.Thread(target=self._run, name="footage-ledger", daemon=True)
 
@@ -119,31 +121,36 @@ class FootageLedger:
         while True:
             last = self._stopping.is_set()
             self._heard.clear()
-            failed = not self._round()
+            failed = not self.round(last=last)
             if last:
                 break
             # A fact can be read a moment after it was heard: looking again now and then costs next to nothing.
             self._heard.wait(self._retry_s if failed else IDLE * self._gather_s)
             self._stopping.wait(self._retry_s if failed else self._gather_s)
-        self._close()
+        self.close()
 
-    def _round(self) -> bool:
-        """Write all that there is to be written; False if something kept it from that, which health then says."""
+    def round(self, *, last: bool = False) -> bool:
+        """Write all that there is to be written; False if something kept it from that, which health then says.
+
+        The thread's own, where it runs. `last`: nothing is being recorded any more, and no fact is on its way.
+        """
         try:
             ledger, known = self._opened()
             self._follow(ledger, known)
-            if time.monotonic() >= self._sweep_due:
-                self._sweep(ledger, known)
-                self._sweep_due = time.monotonic() + SWEEP_S
+            if last or time.monotonic() >= self._sweep_due:
+                self._sweep(ledger, known, ALL_NS if last else self._clock.utc_ns() - self._young_ns)
+                # Once more soon after the start, for what was too young then.
+                self._sweep_due = time.monotonic() + (SWEEP_S if self._swept else 2 * self._young_ns / SECOND)
+                self._swept = True
         except OvertError as error:
             self._troubled(str(error))
             if not isinstance(error, InvalidError):
-                self._close()
+                self.close()
             return False
         except Exception as error:  # noqa: BLE001 - whatever it is, recording goes on, and the next round tries again
             _LOG.exception("the footage ledger failed")
             self._troubled(f"{type(error).__name__}: {error}")
-            self._close()
+            self.close()
             return False
         if self._health.error:
             _LOG.info("the footage ledger can be written again: %s", self.path)
@@ -208,15 +215,15 @@ class FootageLedger:
             self._write(ledger, known, [fact for fact in new if not known.has(fact)])
             known.follow(facts[-1].sequence)
 
-    def _sweep(self, ledger: Ledger, known: KnownLeaves) -> None:
-        """Write leaves for what the index knows and no fact told."""
+    def _sweep(self, ledger: Ledger, known: KnownLeaves, before_ns: int) -> None:
+        """Write leaves for what the index knows and no fact told, of what ended before a moment."""
         if not (self._directory / INDEX).exists():
             return  # It is made again, and compared with the files; then this is done.
         now_ns = self._clock.utc_ns()
         for what in What:
             after: int | bytes | None = FIRST[what]
             while after is not None:
-                page = known.missing(self._directory / INDEX, what, after, now_ns - self._young_ns, now_ns)
+                page = known.missing(self._directory / INDEX, what, after, before_ns, now_ns)
                 self._write(ledger, known, page.facts, late=True)
                 after = page.following
 
@@ -246,7 +253,8 @@ class FootageLedger:
         pairs = [(leaf, dict(entry.body)) for leaf, entry in zip(leaves, entries, strict=True)]
         known.take(pairs, ledger.checkpoint.encode())
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close ledger and table; the next round opens them again. The thread's own, where it runs."""
         if self._known is not None:
             self._known.close()
             self._known = None

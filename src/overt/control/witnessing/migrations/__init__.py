@@ -1,0 +1,1 @@
+"""Migrations: each released one stays as it is."""
