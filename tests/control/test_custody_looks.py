@@ -187,6 +187,20 @@ def _role_key(scene: Scene, page: Page, role: str) -> RoleKey:
     return open_keyring(Keyring.objects.get(role=role).sealed, page.key.identity).role_key("Northshire")
 
 
+def test_the_page_of_an_act_checks_what_the_key_has_signed(scene: Scene) -> None:
+    viewers = scene.enrolled("viewer", "Olive")
+    scene.policy(Policy.PRESENCE)
+    scene.record()
+    grant = look(viewers[0])
+    number = books.book().size
+    finish(viewers[0], grant, viewers[0].post(f"/viewing/grants/{grant['id']}/keys"))
+    auditor = Page(person_with(Action.READ_LEDGER, name="Ada Auditor"))
+    page = auditor.client.get(f"/acts/{number}", secure=True).content.decode()
+    assert "Touched a security key" in page
+    assert "good: the key “Blue key” has signed this text, on the page https://testserver" in page
+    assert "NOT good" not in page
+
+
 # --- attacks ----------------------------------------------------------------------------------------------------------
 
 

@@ -55,15 +55,15 @@ OPENING_ADDRESSES: Final = {
     "viewing:new-grant",
     "viewing:change-grant",
     "viewing:clip",
-    "viewing:keys-opened",
     "POST /api/v1/viewing/grants",
     "PUT /api/v1/viewing/grants/<grant>",
+    "viewing:keys-opened",
+    "custody:consent",
+    "custody:recover",
 }
-"""Through `Holder.give`, `change`, `take` and `opened`, which write first (tests/control/test_viewing_grants.py and
-test_custody_looks.py)."""
+"""Through `Holder.give`, `change`, `take` and `opened`, which write first (tests/control/test_viewing_grants.py), and
+what gives out wraps to whoever touched a key, behind a leaf of that (tests/control/test_custody_looks.py)."""
 OTHER_VIEWING: Final = {
-    "viewing:ask-keys": "hands out what is sealed still, of a look that was written down as asked for",
-    "viewing:key-drill": "the same of an hour of yesterday, for keys that are tried; a leaf of its own",
     "viewing:heartbeat": "gives what was given",
     "viewing:close-grant": "ends",
     "POST /api/v1/viewing/grants/<grant>/heartbeat": "gives what was given",
@@ -75,7 +75,15 @@ OTHER_VIEWING: Final = {
     "viewing:footage-key": "unlocks the key for grants; a leaf of its own",
     "viewing:make-footage-key": "makes a key; a leaf of its own",
     "viewing:lock": "locks",
+    "viewing:ask-keys": "asks security keys",
+    "viewing:key-drill": "asks security keys",
 }
+OTHER_CUSTODY: Final = (
+    "keys", "waiting", "register", "key-options", "new-key", "approve", "ask-approval", "end-key",
+    "seal", "keyring", "ask-to-seal", "policy", "ask-to-switch",
+    "request", "request-state", "begin-recovery", "bring", "refuse",
+)  # fmt: skip
+"""Register keys, seal keyrings, ask, and take back what a page has opened: nothing of footage is given out."""
 REGISTERS: Final = ("purpose", "layout", "tour", "plan", "pins", "shift")
 """Of viewing: rows and pictures of floor plans, none of a camera."""
 OTHER_APPS: Final = (
@@ -83,7 +91,6 @@ OTHER_APPS: Final = (
     "estate:",
     "health:",
     "audit:",
-    "custody:",
     "witnessing:",
     "account_",
     "mfa_",
@@ -147,6 +154,8 @@ def opens_nothing(name: str) -> bool:
     """Whether a page or operation is known to give no picture of the past."""
     if name in OTHER_VIEWING or name.startswith(OTHER_APPS):
         return True
+    if name.startswith("custody:"):
+        return name.removeprefix("custody:") in OTHER_CUSTODY
     if "/api/v1/" in name:
         first, _, rest = name.partition("/api/v1/")[2].partition("/")
         if first != "viewing":

@@ -29,3 +29,8 @@ from overt.control.project.settings import *  # noqa: E402, F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 """Quick, for people that are not there."""
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+
+if "sqlite3" in DATABASES["default"]["ENGINE"]:  # noqa: F405
+    # A file: in memory, connections of several threads (a server under test) lock each other's tables out.
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA / "test.sqlite")}  # noqa: F405
+    DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"  # noqa: F405

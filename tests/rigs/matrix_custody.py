@@ -50,6 +50,7 @@ def viewer(world: World, caller: Person | None) -> dict[str, Any]:
 
 ROWS = {
     "custody:keys": Row(TOUCHERS | LEDGER_READERS),
+    "custody:waiting": Row(TOUCHERS | LEDGER_READERS),
     "custody:register": Row(TOUCHERS),
     "custody:key-options": Row(TOUCHERS, methods=POST),
     "custody:new-key": Row(TOUCHERS, methods=POST),

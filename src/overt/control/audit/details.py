@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from django.utils import timezone
 
 from overt.control.acts.moments import in_words
 from overt.control.audit.finding import Shown
+from overt.control.custody.signatures import check_kept
+from overt.control.custody.texts import challenge_of
+from overt.errors import CorruptError
 
 LABELS = {
     "email": "E-mail address",
@@ -83,6 +86,13 @@ PURPOSE = {
 _OWN = frozenset({"who", "person", "cameras", "footage", "reference", "purpose", "changes", "name", "role"})
 
 
+_TECHNICAL: Final = frozenset(
+    {"Grant", "Legal basis", "What was signed", "Credential of the key", "What the key answered", "Request"}
+    | {"Recipient of the key", "Name that the key answers to", "Sealed to", "Public key", "Key periods"}
+)
+"""What lists leave out: an act's own page has it."""
+
+
 def lines(act: Shown) -> Iterator[tuple[str, str]]:
     """Return (name, value) of everything that an act's body says."""
     body = act.body
@@ -106,6 +116,8 @@ def lines(act: Shown) -> Iterator[tuple[str, str]]:
     for change in body.get("changes", []):
         name = str(change.get("field", "")).replace("_", " ").capitalize()
         yield name, f"{change.get('before') or 'nothing'} → {change.get('after') or 'nothing'}"
+    if "assertion" in body:
+        yield "Signature", _signature(body)
     for name, value in body.items():
         if name not in _OWN:
             yield LABELS.get(name, name), _plain(value)
@@ -126,6 +138,17 @@ def summary(act: Shown) -> str:
     if words := removed(act):
         return words
     return "; ".join(f"{name}: {value}" for name, value in lines(act) if name not in {"Grant", "Legal basis"})
+
+
+def _signature(body: Mapping[str, Any]) -> str:
+    """Verify what a security key has signed, now and here."""
+    try:
+        origin = check_kept(challenge_of(str(body.get("text"))), str(body.get("credential")), body["assertion"])
+    except CorruptError as error:
+        return f"NOT good: {error}"
+    key = body.get("key")
+    name = key.get("name", "") if isinstance(key, dict) else ""
+    return f"good: the key “{name}” has signed this text, on the page {origin}, for somebody whom it had verified"
 
 
 def _plain(value: Any) -> str:

@@ -117,6 +117,10 @@ class KeyRequest(models.Model):
     sealed = models.JSONField(default=dict)
     """By key period: its wrap, and what is left of it to be opened; base64url."""
     state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
+    recovered = models.DateTimeField(null=True, blank=True)
+    """When a recovery on paper answered it."""
+    failed = models.PositiveIntegerField(default=0)
+    """Key periods whose layer did not open."""
     version = models.PositiveIntegerField(default=0)
 
     class Meta:

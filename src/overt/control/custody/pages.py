@@ -31,8 +31,10 @@ from overt.control.custody.policies import (
 )
 from overt.control.people.actions import Action
 from overt.control.people.gate import Asked, asks
+from overt.control.people.models import Person
 from overt.control.people.rights import require
 from overt.control.people.saving import attempt, status_of
+from overt.control.people.sessions import unattended
 
 SEEING: Final = (*TOUCHING, Action.READ_LEDGER)
 WHY: Final = (
@@ -102,9 +104,21 @@ def keys(request: Asked) -> HttpResponse:
         "me": person,
         "may_keep": may_keep,
         "may_hold": any(request.rights.anywhere(each) for each in enrolling.HOLDING),
-        "waiting": [(each, texts.read(each.text)) for each in requests.waiting_for(person)],
+        **_waiting(person),
     }
     return render(request, "custody/keys.html", context)
+
+
+@unattended
+@asks(*SEEING)
+@require_GET
+def waiting(request: Asked) -> HttpResponse:
+    """Return the part of that page that changes by itself: what waits for somebody's key."""
+    return render(request, "custody/waiting.html", _waiting(person_of(request)))
+
+
+def _waiting(person: Person) -> dict[str, Any]:
+    return {"waiting": [(each, texts.read(each.text)) for each in requests.waiting_for(person)]}
 
 
 @asks(*TOUCHING)

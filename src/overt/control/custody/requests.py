@@ -147,7 +147,7 @@ def why_not(request: KeyRequest, person: Person) -> str:
     mine = request.asked_by_id == person.pk
     if role == KeyRole.VIEWER and request.kind == "look" and not mine:
         return f"This is for {request.asked_by.name} to answer: whoever looks touches their own key."
-    if role == KeyRole.APPROVER and mine and len(request.roles) > 1:
+    if role == KeyRole.APPROVER and mine and request.kind == "look":
         return "You have asked for this: somebody else approves it."
     if not usable(request, person, role):
         return f"You hold no security key of the role “{ROLE_WORDS[role]}” that is in use."
@@ -223,8 +223,10 @@ def _given(
             "back": False,
         }
     )
+    if kind is Kind.GLASS_BROKEN:
+        request.recovered = timezone.now()
     request.version += 1
-    request.save(update_fields=["given", "version"])
+    request.save(update_fields=["given", "recovered", "version"])
     told = texts.read(request.text)
     record(
         kind,
@@ -286,8 +288,9 @@ def bring(request_id: UUID, person: Person, opened: Mapping[str, str], failed: S
             raise CorruptError(msg)
         if done:
             request.state, request.sealed = KeyRequest.State.DONE, {}
+        request.failed += len(failed)
         request.version += 1
-        request.save(update_fields=["given", "sealed", "state", "version"])
+        request.save(update_fields=["given", "sealed", "state", "failed", "version"])
         if failed:
             record(
                 Kind.WRAPS_ALTERED,

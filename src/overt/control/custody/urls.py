@@ -9,6 +9,7 @@ from overt.control.custody import calls, pages
 app_name = "custody"
 urlpatterns: list[URLPattern] = [
     path("keys", pages.keys, name="keys"),
+    path("keys/waiting", pages.waiting, name="waiting"),
     path("keys/register", pages.register, name="register"),
     path("keys/options", calls.key_options, name="key-options"),
     path("keys/new", calls.new_key, name="new-key"),

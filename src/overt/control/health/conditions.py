@@ -258,6 +258,23 @@ def _keys(situation: Situation) -> Iterator[Found]:
         yield Found(kinds.NOT_OPENED, subject, title, words, situation.unopened_since)
 
 
+def _in_hand(situation: Situation) -> Iterator[Found]:
+    now = situation.in_hand
+    if now.recovered:
+        first = now.recovered[0]
+        times = "once" if len(now.recovered) == 1 else f"{len(now.recovered)} times"
+        words = f"It was used {times} within a week; last for what {plain(first.person, 80)} asked ({first.kind})."
+        yield Found(kinds.RECOVERY_USED, "keys", "A recovery on paper was used in place of a key", words, first.at)
+    if now.failed:
+        words = f"{now.failed} key periods did not open with the keys that were touched."
+        yield Found(kinds.KEYS_DO_NOT_OPEN, "keys", "Keys in hand did not open footage", words, now.failed_since)
+    if now.lacking:
+        yield Found(kinds.KEYS_LACKING, "keys", "Too few keys in hand for the policy in force", " ".join(now.lacking))
+    if now.undrilled:
+        words = f"Nobody has tried the keyring of {' and '.join(f'“{each}”' for each in now.undrilled)} for a quarter."
+        yield Found(kinds.DRILL_DUE, "keys", "It was not tried for a quarter that footage can be opened", words)
+
+
 def _of_cameras(situation: Situation, cameras: Sequence[str]) -> str:
     """Name the first of them; empty where the recorder alone says so."""
     if not cameras:
@@ -378,4 +395,4 @@ def _days(count: int) -> str:
     return "a day" if count == 1 else f"{count} days"
 
 
-_RULES: Final = (_streams, _register, _recorder, _keys, _clock, _restarts, _disks, _retention, _certificates)
+_RULES: Final = (_streams, _register, _recorder, _keys, _in_hand, _clock, _restarts, _disks, _retention, _certificates)

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from overt.control.custody.standing import keys_in_hand
 from overt.control.estate.models import Camera, Installation, RecorderAssignment
 from overt.control.health import bit_rates
 from overt.control.health.canary import CanaryState
@@ -85,6 +86,7 @@ def situation(row: Recorder, report: Report | None, now: dt.datetime, sealed: Se
         sealed=sealed,
         unopened=canary.failure,
         unopened_since=canary.failed_at,
+        in_hand=keys_in_hand(now),
     )
 
 

@@ -155,6 +155,37 @@ NOT_OPENED: Final = Kind(
     "out what happened to it: footage whose wrapped key is altered or lost can never be opened again.",
     heard=False,
 )
+RECOVERY_USED: Final = Kind(
+    "recovery-used",
+    Severity.URGENT,
+    "Recovery on paper used",
+    "Ask whoever did it why, and look at what it opened (who did what). If nobody knows of it, give the role a new key "
+    "and a new recovery at once.",
+    heard=False,
+)
+KEYS_DO_NOT_OPEN: Final = Kind(
+    "keys-do-not-open",
+    Severity.URGENT,
+    "Keys in hand did not open footage",
+    "Compare the key ids that the recorder seals to with those of the keyrings. What was sealed to another's key can "
+    "never be opened with the site's.",
+    heard=False,
+)
+KEYS_LACKING: Final = Kind(
+    "keys-lacking",
+    Severity.WARNING,
+    "Too few keys in hand",
+    "Register keys and seal the keyring anew, on the page of keys in hand: when the last key is lost, the paper alone "
+    "opens what is recorded.",
+    heard=False,
+)
+DRILL_DUE: Final = Kind(
+    "drill-due",
+    Severity.NOTICE,
+    "Keys not tried for a quarter",
+    "Try on the page of keys in hand that footage can be opened.",
+    heard=False,
+)
 FACTS_FAILING: Final = Kind(
     "facts-failing",
     Severity.WARNING,
@@ -268,6 +299,10 @@ KINDS: Final[dict[str, Kind]] = {
         SEALED_TO_OTHERS,
         KEYS_REFUSED,
         NOT_OPENED,
+        RECOVERY_USED,
+        KEYS_DO_NOT_OPEN,
+        KEYS_LACKING,
+        DRILL_DUE,
         FACTS_FAILING,
         LEDGER_FAILING,
         LEDGER_REFUSED,
@@ -298,6 +333,7 @@ NAMING: Final = frozenset(
         RECORDER_TROUBLE.name,
         SEALED_TO_OTHERS.name,
         NOT_OPENED.name,
+        RECOVERY_USED.name,
     }
 )
 """Kinds about a recorder whose words may name any camera: for those alone who may know of all."""

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from overt.control.custody.standing import KeysInHand
 from overt.control.health.disks import Outlook
 from overt.control.health.kinds import Kind
 from overt.control.health.report import Report
@@ -20,7 +21,7 @@ class Found:
     kind: Kind
     subject: str
     """What it is about: `camera:KEY`, `disk:LOCATION`, `recorder:NAME`, `worker:N`, `certificate:NAME`, `recipients`
-    (the control room's own file)."""
+    (the control room's own file), `keys` (those in hand)."""
     title: str
     words: str
     since: dt.datetime | None = None
@@ -141,3 +142,4 @@ class Situation:
     unopened: str = ""
     """Why yesterday's footage does not open; empty: nothing says so."""
     unopened_since: dt.datetime | None = None
+    in_hand: KeysInHand = field(default_factory=KeysInHand)

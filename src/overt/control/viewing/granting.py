@@ -167,3 +167,20 @@ def permissions(decision: Decision, wish: Wish, issued_ns: int) -> tuple[Permiss
 
 def _permission(cameras: tuple[str, ...], rights: tuple[Right, ...], from_ns: int) -> Permission:
     return Permission(cameras=cameras, rights=rights, from_ns=from_ns, to_ns=None)
+
+
+def within(now: Decision, before: Decision) -> Decision:
+    """Return what of a decision is still allowed: nothing is added that was not given."""
+
+    def both(wanted: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(each for each in wanted if each in allowed)
+
+    replay = both(before.replay, now.replay)
+    live = both((*before.live, *before.replay), (*now.live, *now.replay))
+    return Decision(
+        live=tuple(each for each in live if each not in replay),
+        replay=replay,
+        recorded=both(before.recorded, now.recorded),
+        export=both(before.export, now.export),
+        refusals=before.refusals,
+    )

@@ -28,7 +28,7 @@ from overt.control.viewing import looks
 from overt.control.viewing.approvals import OVER
 from overt.control.viewing.catalogue import places
 from overt.control.viewing.custody import Custody
-from overt.control.viewing.granting import NO_REASON, Decision, Wish, decide, permissions
+from overt.control.viewing.granting import NO_REASON, Decision, Wish, decide, permissions, within
 from overt.control.viewing.held import Given, Held, Media, Shut, Viewer
 from overt.control.viewing.purposes import stated
 from overt.control.viewing.reasons import Stated
@@ -456,7 +456,7 @@ class Holder:
                 # The page has asked for something else meanwhile, of which nothing was decided here: soon again.
                 self._asked_ns = 0
                 return
-            kept = _within(decision, held.decision)
+            kept = within(decision, held.decision)
             if held.over or not held.token or kept == held.decision:
                 return  # one without a token is being given at this moment
             if not kept.cameras:
@@ -494,20 +494,3 @@ class Holder:
 
 def _hours(cameras: Collection[str], wish: Wish, why: Stated | None) -> tuple[object, ...]:
     return frozenset(cameras), wish.from_ns, wish.to_ns, why
-
-
-def _within(now: Decision, before: Decision) -> Decision:
-    """Return what of a decision is still allowed: nothing is added that was not given."""
-
-    def both(wanted: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(each for each in wanted if each in allowed)
-
-    replay = both(before.replay, now.replay)
-    live = both((*before.live, *before.replay), (*now.live, *now.replay))
-    return Decision(
-        live=tuple(each for each in live if each not in replay),
-        replay=replay,
-        recorded=both(before.recorded, now.recorded),
-        export=both(before.export, now.export),
-        refusals=before.refusals,
-    )

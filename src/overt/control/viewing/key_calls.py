@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from overt.control.people.actions import Action
 from overt.control.people.json_calls import read
 from overt.control.viewing import messages
 from overt.control.viewing.calls import call, viewer_of
-from overt.control.viewing.catalogue import recorded_keys
+from overt.control.viewing.catalogue import places, recorded_keys
 from overt.control.viewing.held import Shut
 from overt.control.viewing.holding import custody, holder
 from overt.errors import ConflictError, ForbiddenError
@@ -37,6 +37,12 @@ def _roles_for(wraps: Sequence[WrappedKey]) -> tuple[KeyRole, ...]:
     return tuple(each for each in ROLES[Policy.FOUR_EYES] if each in needed)
 
 
+def _names(keys: Collection[str]) -> list[Json]:
+    """Return the cameras as people call them, in the same order: what is signed is what was read."""
+    found = places(keys)
+    return [found[key].name if key in found else key for key in keys]
+
+
 def _members(shut: Shut, grant: UUID, origin: str) -> dict[str, Json]:
     return {
         "site": str(custody().site),
@@ -44,6 +50,7 @@ def _members(shut: Shut, grant: UUID, origin: str) -> dict[str, Json]:
         "organisation": settings.CONTROL.organisation,
         "grant": str(grant),
         "cameras": list(shut.cameras),
+        "camera_names": _names(shut.cameras),
         "footage": shut.span.to_json(),
         "purpose": {**shut.why.to_json()},
         "reference": shut.why.reference,
@@ -98,6 +105,7 @@ def drill(request: HttpRequest) -> dict[str, Any]:
     members: dict[str, Json] = {
         "policy": policy_now().value,
         "cameras": list[Json](sorted(chosen)),
+        "camera_names": _names(sorted(chosen)),
         "footage": {"from": to_iso(until_ns - DAY_NS), "to": to_iso(until_ns)},
     }
     wraps = {wrap.period_id: wrap for wrap in chosen.values()}
