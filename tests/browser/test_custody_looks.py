@@ -18,7 +18,6 @@ from overt.footage.layout import KEYS
 from overt.sealing.wraps import WrappedKey
 from quick_age import quick_passphrases
 from recorder_rig import PASSPHRASE
-from security_keys import SecurityKey
 
 pytestmark = pytest.mark.browser
 LEAVES = """
@@ -240,9 +239,7 @@ def test_the_papers_of_both_roles_open_footage_without_a_browser(
 
 
 def test_a_key_that_is_not_hers_opens_nothing_for_her(present: Guarded) -> None:
-    vera = present.people[VERA]
-    vera.key.pull_out()
-    SecurityKey(vera.page)
+    vera = present.arrive(VERA)
     dialog = look_back(vera, present)
     says(dialog, "The security key was not used")
     dialog.get_by_role("button", name="Cancel").click()

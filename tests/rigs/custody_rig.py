@@ -202,6 +202,8 @@ class Guarded:
     """By e-mail address; whoever keeps keys, and holds none, among them."""
     papers: Mapping[str, str]
     """The recovery of each role."""
+    arrive: Callable[[str], Looker]
+    """Lets somebody come to another machine, with a key that nobody knows."""
     since_s: float
     """When the recorder began to seal to the keys; monotonic."""
 
@@ -232,7 +234,7 @@ def guarded(browser: Browser, folder: Path, policy: str, roles: Mapping[str, str
                 papers = _sealed(room, people, roles)
                 room.run(SWITCH, KEEPER=KEEPER, POLICY=policy)
                 recorder.wait_health(lambda health: _seals_to(health["sealing"], set(roles.values())))
-                yield Guarded(room, site, recorder, people, papers, time.monotonic())
+                yield Guarded(room, site, recorder, people, papers, arrive, time.monotonic())
 
 
 def _sealed(room: Room, people: Mapping[str, Looker], roles: Mapping[str, str]) -> dict[str, str]:

@@ -34,8 +34,10 @@ from overt.control.estate.equipment import DeviceInput
 from overt.control.estate.models import Camera, Device, Installation, Stream
 from overt.control.people.actions import Action
 from overt.control.people.models import Person
+from overt.control.people.rights import rights_of
 from overt.control.people.tokens import make_token
-from overt.control.viewing import custody_pages, plans
+from overt.control.viewing import approvals, custody_pages, plans
+from overt.control.viewing.models import Purpose
 from overt.control.viewing.pictures import checked
 from page_rig import with_authenticator
 from probe_rig import ProbeServer, keyframe, onvif, small, stream
@@ -240,6 +242,21 @@ def people(council: Council, person: Person, client: Client) -> Iterable[str]:
     return [reverse("people:person", kwargs={"person": each.pk}) for each in there]
 
 
+def with_shift(name: str) -> Special:
+    """A page without and with an approval for a shift."""
+
+    def seen(council: Council, person: Person, client: Client) -> Iterable[str]:
+        made, _ = Purpose.objects.get_or_create(
+            name="Patrol of the market", defaults={"legal_basis": "Public task", "opens": ["replay"], "may_stand": True}
+        )
+        yield reverse(name)
+        asked = approvals.Asked(made.pk, "OP-1", (council.world.group.pk,), 8)
+        approvals.open_approval(person, rights_of(person), asked, "OP-1")
+        yield reverse(name)
+
+    return seen
+
+
 Special = Callable[[Council, Person, Client], Iterable[str]]
 SPECIAL: Final[Mapping[str, Special]] = {
     "account_login": nobody("account_login"),
@@ -256,6 +273,9 @@ SPECIAL: Final[Mapping[str, Special]] = {
     "health:camera": health_of_cameras,
     "viewing:footage-key": footage_key,
     "viewing:make-footage-key": make_footage_key,
+    "viewing:review": with_shift("viewing:review"),
+    "viewing:shift": with_shift("viewing:shift"),
+    "viewing:shifts": with_shift("viewing:shifts"),
     "viewing:plan": plan("viewing:plan"),
     "viewing:change-plan": plan("viewing:change-plan"),
     "viewing:plan-picture": plan("viewing:plan-picture"),
