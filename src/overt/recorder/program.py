@@ -54,7 +54,7 @@ from overt.sealing.roles import Recipients
 ASSIGNMENT_FILE: Final = "assignment.json"
 STOP_TIMEOUT_S: Final = 20.0
 MEDIA_STOP_S: Final = 6.0
-LEDGER_STOP_S: Final = 5.0
+LEDGER_STOP_S: Final = 8.0
 SECONDS_A_DAY: Final = 86_400
 _LOG: Final = logging.getLogger(__name__)
 
@@ -228,6 +228,7 @@ class RecorderProgram:
             self._media.stop(MEDIA_STOP_S)
         self._capture.stop(timeout_s)
         if self._running:
+            self._running = False
             self._tell_now(RecorderStopped())
             # What is not on disk by then has its leaf after the next start.
             self._outbox.flush(LEDGER_STOP_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import ipaddress
 from collections.abc import Iterable
 from typing import Final
@@ -35,6 +36,7 @@ from overt.control.health.situation import Found, KnownCamera, OpenGap, Restart,
 from overt.control.witnessing.models import WitnessedLedger
 from overt.ids import MAIN
 
+_KEPT: Final = ("pk", "kind", "subject", "severity", "title", "words")
 KEEP_CONDITIONS: Final = dt.timedelta(days=90)
 KEEP_SAMPLES: Final = dt.timedelta(days=14)
 NOT_LOOKED: Final = Sealed()
@@ -110,6 +112,7 @@ def known_cameras() -> dict[str, KnownCamera]:
     return found
 
 
+@functools.lru_cache(maxsize=65_536)
 def network_of(host: str) -> str:
     """Return the part of the network that an address is in, as switches share it (/24, /64); empty for a name."""
     try:
@@ -147,7 +150,9 @@ def keep(found: Iterable[Found], now: dt.datetime, *, heard: bool) -> None:
 
     Where the recorder was not heard, what only it can say goes on as it was.
     """
-    standing = {(row.kind, row.subject): row for row in Condition.objects.filter(until=None)}
+    # Values, no rows: of thousands that stand, next to none changes.
+    rows = Condition.objects.filter(until=None).order_by().values_list(*_KEPT)
+    standing = {(kind, subject): (pk, *said) for pk, kind, subject, *said in rows}
     begun: list[Condition] = []
     changed: list[Condition] = []
     for each in found:
@@ -167,13 +172,13 @@ def keep(found: Iterable[Found], now: dt.datetime, *, heard: bool) -> None:
                     network=each.network,
                 )
             )
-        elif (row.severity, row.title, row.words) != (severity, title, words):
-            row.severity, row.title, row.words = severity, title, words
-            changed.append(row)
-    over = [row.pk for row in standing.values() if heard or row.kind not in KINDS or not KINDS[row.kind].heard]
+        elif row[1:] != (severity, title, words):
+            changed.append(Condition(pk=row[0], severity=severity, title=title, words=words))
+    over = [row[0] for (kind, _), row in standing.items() if heard or kind not in KINDS or not KINDS[kind].heard]
     Condition.objects.bulk_create(begun)
     Condition.objects.bulk_update(changed, ["severity", "title", "words"], batch_size=500)
-    Condition.objects.filter(pk__in=over).update(until=now)
+    if over:
+        Condition.objects.filter(pk__in=over).update(until=now)
 
 
 def prune(now: dt.datetime) -> None:

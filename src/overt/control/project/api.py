@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import DataError, IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
 
 from overt.control.audit import api as audit
 from overt.control.estate import api as estate
@@ -28,7 +29,25 @@ Send a token that you made on your account page: `Authorization: Bearer TOKEN`. 
 """
 KINDS: Final = {400: "invalid", 401: "forbidden", 403: "forbidden", 404: "missing", 409: "conflict", 422: "invalid"}
 
-api: Final = NinjaAPI(
+
+class _Api(NinjaAPI):
+    """An API whose description is built once: nothing changes it once the program runs."""
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        self._described: dict[str, OpenAPISchema] = {}
+
+    def get_openapi_schema(
+        self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
+    ) -> OpenAPISchema:
+        """Return the description of every operation."""
+        prefix = self.get_root_path(path_params or {}) if path_prefix is None else path_prefix
+        if prefix not in self._described:
+            self._described[prefix] = super().get_openapi_schema(path_prefix=prefix)
+        return self._described[prefix]
+
+
+api: Final = _Api(
     title="Overt",
     version="1",
     description=DESCRIPTION,

@@ -25,6 +25,9 @@ from overt.parent import end_with_parent
 APPLICATION: Final = "overt.control.project.asgi:application"
 SETTINGS: Final = "overt.control.project.settings"
 GOODBYE_S: Final = 5
+SWITCH_S: Final = 0.0005
+"""How long a thread may keep the interpreter from others. A page gives it up at each question to the database; with
+Python's own 5 ms, it waits so long for each while the health of thousands of cameras is judged."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -39,6 +42,7 @@ def main() -> int:
         _LOG.error("the control room cannot work: %s", error)
         return error.exit_code
     end_with_parent()
+    sys.setswitchinterval(SWITCH_S)
     server = uvicorn.Server(configured(order))
     with socket.socket(fileno=order.listener) as listener:
         server.run(sockets=[listener])
