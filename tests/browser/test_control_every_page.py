@@ -28,6 +28,8 @@ ELSEWHERE: Final = {
     "openid_connect_login": "test_control_people: there is one where a directory is named",
     "openid_connect_callback": "test_control_people: there is one where a directory is named",
     "health:parts": "a part of health:now",
+    "custody:waiting": "a part of custody:keys",
+    "audit:ledger-file": "a file for witnesses, served where a setting says so",
 }
 LEADS_ON: Final = {"first", "mfa_login_webauthn"}
 """Send everybody to another page, but scripts of ours."""

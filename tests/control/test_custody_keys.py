@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from uuid import UUID
 
@@ -249,7 +250,7 @@ def test_a_keyring_for_other_recipients_than_were_signed_is_refused(site: Site, 
     role_key, _ = pages[0].found("viewer", site_id(site))
     asked = pages[0].post("/keyrings/viewer/ask")
     keyring = open_keyring(pages[0].touch(asked)["keyring"], pages[0].key.identity)
-    sealed = seal_keyring(keyring, [each["recipient"] for each in asked["told"]["keys"]])
+    sealed = seal_keyring(keyring, [each["recipient"] for each in json.loads(asked["text"])["keys"]])
     told = pages[0].post("/keyrings/seal", {"request": asked["id"], "sealed": sealed}, 400)
     assert "sealed to 2 recipients, not to 2 keys and the recovery" in told["error"]["message"]
     assert role_key

@@ -130,8 +130,8 @@ def test_presence_opens_with_a_touch_and_writes_it_down_before(scene: Scene) -> 
     assert grant["shut"] is True
     assert scene.given(grant["id"]) == {}
     asked = olive.post(f"/viewing/grants/{grant['id']}/keys")
-    assert asked["told"]["cameras"] == ["market"]
-    assert asked["told"]["reference"] == "INC-7"
+    assert json.loads(asked["text"])["cameras"] == ["market"]
+    assert json.loads(asked["text"])["reference"] == "INC-7"
     assert scene.given(grant["id"]) == {}
     shown = finish(olive, grant, asked)
     assert shown["shut"] is False

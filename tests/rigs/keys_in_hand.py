@@ -141,7 +141,7 @@ class Page:
 
     def bring_keyring(self, asked: dict[str, Any], keyring: Keyring) -> None:
         """Seal a keyring to what was asked, and bring it."""
-        told = asked["told"]
+        told = json.loads(asked["text"])
         sealed = seal_keyring(keyring, [*(each["recipient"] for each in told["keys"]), told["recovery"]])
         self.post("/keyrings/seal", {"request": asked["id"], "sealed": sealed})
 

@@ -21,7 +21,6 @@ export interface KeyRequest {
   readonly state: "open" | "done" | "refused" | "expired";
   /** What a key signs the SHA-256 of. */
   readonly text: string;
-  readonly told: Readonly<Record<string, unknown>>;
   /** The role whose key is asked now. */
   readonly turn: string | null;
   readonly turn_words: string;
@@ -46,9 +45,21 @@ export interface Opened {
 }
 
 export interface Consent {
+  /** The cameras that the text names: no others are opened. */
+  readonly cameras: readonly string[];
   readonly material: Material;
   /** Opens the role's keyring. */
   readonly identity: string;
+}
+
+/** What a request's text says: what is shown, and done, is what is signed. */
+export function toldOf(request: Pick<KeyRequest, "text">): Readonly<Record<string, unknown>> {
+  return JSON.parse(request.text) as Record<string, unknown>;
+}
+
+function camerasOf(request: Pick<KeyRequest, "text">): readonly string[] {
+  const { cameras } = toldOf(request);
+  return Array.isArray(cameras) ? cameras.map(String) : [];
 }
 
 type Asking = Pick<Room, "ask">;
@@ -57,7 +68,7 @@ type Asking = Pick<Room, "ask">;
 export async function consentWithKey(room: Asking, request: KeyRequest, signal?: AbortSignal): Promise<Consent> {
   const { assertion, identity } = await signed(request, signal);
   const material = (await room.ask("POST", `/key-requests/${request.id}/consent`, { assertion })) as Material;
-  return { material, identity };
+  return { cameras: camerasOf(request), material, identity };
 }
 
 async function signed(request: KeyRequest, signal?: AbortSignal): Promise<{ assertion: CredentialJSON; identity: string }> {
@@ -73,9 +84,9 @@ async function signed(request: KeyRequest, signal?: AbortSignal): Promise<{ asse
 }
 
 /** Shows that somebody has the recovery on paper. Rejects with KeyringError or RequestError. */
-export async function consentWithRecovery(room: Asking, request: string, typed: string): Promise<Consent> {
+export async function consentWithRecovery(room: Asking, request: KeyRequest, typed: string): Promise<Consent> {
   const identity = tidyRecovery(typed);
-  const begun = (await room.ask("POST", `/key-requests/${request}/begin-recovery`)) as { number: string };
+  const begun = (await room.ask("POST", `/key-requests/${request.id}/begin-recovery`)) as { number: string };
   const decrypter = new Decrypter();
   decrypter.addIdentity(identity);
   let number: Uint8Array;
@@ -85,20 +96,28 @@ export async function consentWithRecovery(room: Asking, request: string, typed: 
     throw new Error("This is not the recovery of the role whose key is asked: look at what is written on the paper.");
   }
   const body = { number: base64urlnopad.encode(number) };
-  return { material: (await room.ask("POST", `/key-requests/${request}/recover`, body)) as Material, identity };
+  const material = (await room.ask("POST", `/key-requests/${request.id}/recover`, body)) as Material;
+  return { cameras: camerasOf(request), material, identity };
 }
 
-/** Opens the layers that a key is for. Rejects with KeyringError if the keyring does not open. */
-export async function openLayers({ material, identity }: Consent): Promise<Opened> {
+/**
+ * Opens the layers that a key is for. Rejects with KeyringError if the keyring does not open, and with Error if a wrap is of
+ * a camera that was not signed for: a wrap's camera is bound to it by HPKE, so nobody passes one off for another.
+ */
+export async function openLayers({ cameras, material, identity }: Consent): Promise<Opened> {
   const periods = Object.entries(material.sealed);
   if (periods.length === 0) return { opened: {}, failed: [] };
   const keyring = await openKeyring(material.keyring, identity);
   const opened: Record<string, string> = {};
   const failed: string[] = [];
   for (const [period, each] of periods) {
+    const wrap = decodeWrap(base64urlnopad.decode(each.wrap));
+    if (!cameras.includes(wrap.camera) || wrap.period !== period) {
+      throw new Error(`The control room wants another camera opened than your key has signed for (${wrap.camera}). Nothing was opened: tell whoever keeps keys.`);
+    }
     try {
       const left = base64urlnopad.decode(each.left);
-      const layer = await openLayer(decodeWrap(base64urlnopad.decode(each.wrap)), (left.length - ROOT) / LAYER - 1, left, keyring);
+      const layer = await openLayer(wrap, (left.length - ROOT) / LAYER - 1, left, keyring);
       opened[period] = base64urlnopad.encode(layer);
       layer.fill(0);
     } catch (error) {

@@ -2,7 +2,7 @@
 // The pages about keys in hand: each `[data-custody]` is a small task of which the page has the words and this the deeds.
 
 import { Room } from "../viewing/room.ts";
-import { bring, consentWithKey, consentWithRecovery, openLayers, type KeyRequest } from "./answering.ts";
+import { bring, consentWithKey, consentWithRecovery, openLayers, toldOf, type KeyRequest } from "./answering.ts";
 import { newRecovery, newRoleKey, openKeyring, sealKeyring, tidyRecovery, type Keyring, type NewRoleKey, type Recovery } from "./keyring.ts";
 import { enrol } from "./security-key.ts";
 
@@ -56,13 +56,21 @@ const seal: Deed = async (place, say) => {
     recovery: begun?.recovery.recipient ?? "",
   })) as KeyRequest;
   if (asked.why_not !== "") throw new Error(asked.why_not);
+  // What is shown is what is sealed to: the text that is signed must say the same.
+  const told = toldOf(asked) as { keys: { recipient: string }[]; recovery: string };
+  const wanted = [...place.querySelectorAll<HTMLElement>("[data-recipient]")].map((each) => each.dataset.recipient ?? "");
+  const recovery = begun?.recovery.recipient ?? place.dataset.paperRecipient ?? "";
+  const recipients = told.keys.map((each) => each.recipient);
+  if (recipients.join() !== wanted.join() || told.recovery !== recovery) {
+    throw new Error("The keys have changed since this page was loaded. Load it anew and look at the list.");
+  }
   say("Touch your key when it blinks.");
   const { material, identity } = await consentWithKey(room, asked);
   const before: Keyring =
     material.keyring === "" ? { site_id: site, role, keys: [] } : await openKeyring(material.keyring, identity);
   const keyring = made === undefined ? before : { ...before, keys: [...before.keys, made.key] };
-  const told = asked.told as { keys: { recipient: string }[]; recovery: string };
-  const sealed = await sealKeyring(keyring, [...told.keys.map((each) => each.recipient), told.recovery]);
+  if (keyring.site_id !== site || keyring.role !== role) throw new Error("This is the keyring of another role or site. Nothing was sealed.");
+  const sealed = await sealKeyring(keyring, [...recipients, recovery]);
   await room.ask("POST", "/keyrings/seal", { request: asked.id, sealed });
   founding.delete(place);
   leave(place);
@@ -79,10 +87,10 @@ const answer: Deed = async (place, say) => {
 /** Answers it with the recovery on paper. */
 const recover: Deed = async (place, say) => {
   const field = place.querySelector<HTMLTextAreaElement>("textarea");
-  const request = place.dataset.request ?? "";
+  const request = (await room.ask("GET", `/key-requests/${place.dataset.request ?? ""}/state`)) as KeyRequest;
   const consent = await consentWithRecovery(room, request, field?.value ?? "");
   if (field !== null) field.value = "";
-  await finish(place, say, request, consent);
+  await finish(place, say, request.id, consent);
 };
 
 async function finish(place: HTMLElement, say: Say, request: string, consent: Parameters<typeof openLayers>[0]): Promise<void> {

@@ -6,7 +6,7 @@ import { LitElement, html, nothing } from "lit";
 
 import { announce } from "../announce.ts";
 import { nameOf } from "../camera-names.ts";
-import { consentWithKey, openLayers, type KeyRequest } from "../custody/answering.ts";
+import { consentWithKey, openLayers, toldOf, type KeyRequest } from "../custody/answering.ts";
 import { RequestError } from "../session.ts";
 import type { Answer } from "./granted.ts";
 import type { Room } from "./room.ts";
@@ -136,7 +136,9 @@ export class OvertKeyDialog extends LitElement {
   protected override render() {
     const { request } = this;
     const mine = request?.state === "open" && request.why_not === "";
-    const told = request?.told as { cameras?: string[]; reference?: string; purpose?: { name: string } } | undefined;
+    const told = (request === undefined ? undefined : toldOf(request)) as
+      | { cameras?: string[]; reference?: string; purpose?: { name: string } }
+      | undefined;
     return html`<dialog class="reason" aria-labelledby="key-title" @close=${() => this.#leave()}>
       <h2 id="key-title">Your key opens this footage</h2>
       ${told === undefined

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from pydantic import BaseModel, ConfigDict, Field
 
-from overt.control.custody import effects, enrolling, keyrings, requests, texts
+from overt.control.custody import effects, enrolling, keyrings, requests
 from overt.control.custody.breaking_glass import GLASS, NUMBER_SIZE
 from overt.control.custody.handing_over import hand_over
 from overt.control.custody.models import KeyRequest, SecurityKey
@@ -244,7 +244,7 @@ def brought_by(person: Person, request_id: UUID, asked: Opened) -> requests.Brou
 
 def described(found: KeyRequest, person: Person) -> dict[str, Any]:
     """Return what a page needs to know of a request."""
-    told, role = texts.read(found.text), requests.turn_of(found)
+    role = requests.turn_of(found)
     words = requests.why_not(found, person)
     keys = [] if words or role is None else requests.usable(found, person, role)
     return {
@@ -252,7 +252,6 @@ def described(found: KeyRequest, person: Person) -> dict[str, Any]:
         "kind": found.kind,
         "state": requests.state_of(found),
         "text": found.text,
-        "told": told,
         "turn": None if role is None else role.value,
         "turn_words": "" if role is None else ROLE_WORDS[role],
         "why_not": words,
