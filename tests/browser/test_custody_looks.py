@@ -133,17 +133,17 @@ def test_a_touch_shows_and_is_written_down_and_its_answer_counts_once(present: G
     vera.key.somebody_touches()
     look_back(vera, present)
     is_shown(vera)
-    touched = leaves(present, "key.touched")[-1]
+    touched = leaves(present, "look.touched")[-1]
     told = json.loads(touched["text"])
     assert (told["kind"], told["cameras"], told["reference"]) == ("look", [MARKET], "INC-2047")
     vera.has_not_sent(present.papers["viewer"], "AGE-SECRET-KEY")
     status, text = vera.sends_again("/consent")
     assert (status, "was answered" in text) == (403, True), text
     # The same answer to another request is none: what is signed is that request.
-    count = len(leaves(present, "key.touched"))
+    count = len(leaves(present, "look.touched"))
     status, text = vera.answers_another(vera.last_sent("/keys")[0])
     assert (status, "Nothing was opened" in text) == (403, True), text
-    assert len(leaves(present, "key.touched")) == count
+    assert len(leaves(present, "look.touched")) == count
 
 
 def test_what_was_recorded_before_the_policy_stays_sealed_to_whom_it_was(present: Guarded) -> None:
@@ -174,14 +174,14 @@ def test_two_people_open_what_neither_opens_alone(together: Guarded) -> None:
     anna.touch("Vera Viewer may open it now")
     is_shown(vera)
     assert len(leaves(together, "look.opened")) == opened + 1
-    touched = leaves(together, "key.touched")[-2:]
+    touched = leaves(together, "look.touched")[-2:]
     assert [each["key_role"] for each in touched] == ["approver", "viewer"]
     assert touched[0]["text"] == touched[1]["text"]
 
 
 def test_what_the_other_refuses_stays_shut(together: Guarded) -> None:
     vera, anna = together.people[VERA], together.people[ANNA]
-    count = len(leaves(together, "key.touched"))
+    count = len(leaves(together, "look.touched"))
     dialog = waits_for_another(vera, together)
     request_of(anna)
     anna.button("Refuse")
@@ -189,7 +189,7 @@ def test_what_the_other_refuses_stays_shut(together: Guarded) -> None:
     says(dialog, "This request was refused.")
     dialog.get_by_role("button", name="Cancel").click()
     is_not_shown(vera)
-    assert len(leaves(together, "key.touched")) == count
+    assert len(leaves(together, "look.touched")) == count
 
 
 def test_who_asks_does_not_agree_in_the_others_place(together: Guarded) -> None:

@@ -136,8 +136,8 @@ def test_presence_opens_with_a_touch_and_writes_it_down_before(scene: Scene) -> 
     shown = finish(olive, grant, asked)
     assert shown["shut"] is False
     assert list(scene.given(grant["id"])) == [period]
-    leaves = written.leaves("look.", "key.touched")
-    assert [kind for kind, _ in leaves] == ["look.asked", "key.touched", "look.opened"]
+    leaves = written.leaves("look.")
+    assert [kind for kind, _ in leaves] == ["look.asked", "look.touched", "look.opened"]
     touched, opened = leaves[1][1], leaves[2][1]
     assert touched["request"] == opened["request"] == asked["id"]
     assert json.loads(touched["text"])["footage"]["from"].startswith("2027-01-")
@@ -168,7 +168,7 @@ def test_four_eyes_open_with_two_people_at_two_desks(scene: Scene) -> None:
     assert asked["turn"] == "viewer"
     finish(olive, grant, asked)
     assert list(scene.given(grant["id"])) == [period]
-    who = [body["who"]["name"] for body in written.bodies("key.touched")]
+    who = [body["who"]["name"] for body in written.bodies("look.touched")]
     assert who == ["Dana 1", "Olive 0"]
 
 

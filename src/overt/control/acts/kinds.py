@@ -30,6 +30,7 @@ class Kind(StrEnum):
 
     LOOK_LIVE = "look.live"
     LOOK_ASKED = "look.asked"
+    LOOK_TOUCHED = "look.touched"
     LOOK_OPENED = "look.opened"
     LOOK_REPLAYED = "look.replayed"
     LOOK_ENDED = "look.ended"
@@ -97,6 +98,7 @@ class Kind(StrEnum):
 WORDS: Final[dict[Kind, str]] = {
     Kind.LOOK_LIVE: "Watched live",
     Kind.LOOK_ASKED: "Asked for recorded footage, which security keys open",
+    Kind.LOOK_TOUCHED: "Touched a security key to open recorded footage",
     Kind.LOOK_OPENED: "Opened recorded footage",
     Kind.LOOK_REPLAYED: "Replayed the last minutes",
     Kind.LOOK_ENDED: "Stopped looking",

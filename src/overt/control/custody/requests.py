@@ -33,6 +33,8 @@ ALONE: Final = dt.timedelta(minutes=10)
 """How long a request waits for somebody who sits before it."""
 TOGETHER: Final = dt.timedelta(hours=1)
 """How long it waits where somebody else has to answer too."""
+KEPT: Final = dt.timedelta(days=31)
+"""How long a request's row is kept after it has ended."""
 MAX_PERIODS: Final = 20_000
 AGAIN: Final = "Ask once more."
 
@@ -86,6 +88,7 @@ def ask(
     if len(wraps) > MAX_PERIODS:
         msg = f"This would open {len(wraps)} key periods at once: ask for fewer cameras or hours."
         raise InvalidError(msg)
+    tidy()
     now, request_id = timezone.now(), new_id()
     told: dict[str, Json] = {
         "id": str(request_id),
@@ -189,7 +192,8 @@ def consent(request_id: UUID, person: Person, answer: Mapping[str, Any], place: 
         SecurityKey.objects.filter(pk=key.pk).update(sign_count=counted)
         used: dict[str, Json] = {"id": str(key.pk), "name": key.label}
         more: dict[str, Json] = {"key": used, "credential": key.credential, "assertion": {**kept(answer)}}
-        return _given(request, person, role, Kind.KEY_TOUCHED, used, more)
+        kind = Kind.LOOK_TOUCHED if request.kind == "look" else Kind.KEY_TOUCHED
+        return _given(request, person, role, kind, used, more)
 
 
 def consent_with_recovery(request_id: UUID, person: Person) -> Material:
@@ -332,8 +336,13 @@ def waiting_for(person: Person) -> list[KeyRequest]:
 
 
 def tidy() -> int:
-    """Close requests that are too old, and forget what was sealed in them; return how many."""
-    found = KeyRequest.objects.filter(state=KeyRequest.State.OPEN, expires__lte=timezone.now())
+    """Close requests that are too old, and forget what was sealed in them; return how many.
+
+    Those that were over a month ago are removed: who asked for what is in the ledger, for as long as the scheme says.
+    """
+    now = timezone.now()
+    KeyRequest.objects.filter(expires__lt=now - KEPT).delete()
+    found = KeyRequest.objects.filter(state=KeyRequest.State.OPEN, expires__lte=now)
     return found.update(state=KeyRequest.State.EXPIRED, sealed={})
 
 
