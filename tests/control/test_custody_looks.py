@@ -458,6 +458,21 @@ def test_whoever_does_not_keep_keys_breaks_no_glass(scene: Scene) -> None:
     assert answer.status_code == 403
 
 
+def test_the_paper_does_not_look_in_another_persons_place(scene: Scene) -> None:
+    viewers = [Page(person_with(Action.RECORDED, name=f"Olive {number}")) for number in range(3)]
+    for each in viewers:
+        SecurityKey.objects.filter(pk=each.register("viewer")).update(state="approved")
+    _, recovery = viewers[0].found("viewer", read_recipients(scene.site.recipients).site_id)
+    scene.policy(Policy.PRESENCE)
+    scene.record()
+    grant = look(viewers[0])
+    asked = viewers[0].post(f"/viewing/grants/{grant['id']}/keys")
+    begun = scene.keeper.post(f"/key-requests/{asked['id']}/begin-recovery")
+    body = {"number": _decrypted(begun["number"], recovery)}
+    told = scene.keeper.post(f"/key-requests/{asked['id']}/recover", body, 403)
+    assert "for Olive 0 to answer" in told["error"]["message"]
+
+
 def test_a_drill_opens_one_period_of_each_camera_and_keeps_nothing(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

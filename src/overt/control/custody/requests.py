@@ -208,6 +208,8 @@ def consent_with_recovery(request_id: UUID, person: Person) -> Material:
             raise ForbiddenError(why_not(request, person))
         if any(each["person"]["id"] == str(person.pk) for each in request.given if each["role"] != role.value):
             raise ForbiddenError("You have answered this request already: the other recovery is another person’s.")
+        if role == KeyRole.VIEWER and request.kind == "look" and request.asked_by_id != person.pk:
+            raise ForbiddenError(f"This is for {request.asked_by.name} to answer.")
         return _given(request, person, role, Kind.GLASS_BROKEN, {"name": "Recovery on paper"}, {})
 
 
