@@ -35,7 +35,8 @@ from overt.sealing.ratchet import period_commitment
 from overt.sealing.roles import Recipients
 from overt.sealing.wraps import begin_period, open_layer
 from page_rig import chromium
-from security_keys import SecurityKey, bech32
+from prf_identity import bech32
+from security_keys import SecurityKey
 
 pytestmark = pytest.mark.browser
 

@@ -17,9 +17,10 @@ from browser_rig import eventually
 from control_rig import PASSWORD
 from overt.sealing.keyring import recipient_of, tidy_recovery
 from page_rig import PATIENCE_MS, Screen
+from prf_identity import identity_of_prf
 from recorder_rig import Recorder, Site, make_site
 from room_rig import Room, Wall, configuration, settings_for, settle, simulated
-from security_keys import SecurityKey, identity_of_prf
+from security_keys import SecurityKey
 
 VIEWER, APPROVER = "Who looks", "Who approves"
 """The roles of keys, as pages name them."""

@@ -26,7 +26,7 @@ from overt.control.people.models import Person
 from overt.sealing.keyring import HeldKey, Keyring, open_keyring, recipient_of, seal_keyring
 from overt.sealing.roles import RoleKey
 from overt.sealing.wraps import WrappedKey, open_layer
-from security_keys import identity_of_prf
+from prf_identity import identity_of_prf
 
 ORIGIN: Final = "https://testserver"
 RP_ID: Final = "testserver"

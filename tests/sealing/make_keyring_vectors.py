@@ -21,7 +21,7 @@ sys.path.append(str(FOLDER / "tests" / "rigs"))
 
 from overt.errors import OvertError  # noqa: E402
 from overt.sealing.keyring import HeldKey, Keyring, open_keyring, recipient_of, seal_keyring  # noqa: E402
-from security_keys import bech32, identity_of_prf  # noqa: E402
+from prf_identity import bech32, identity_of_prf  # noqa: E402
 
 VECTORS: Final = FOLDER / "docs" / "formats" / "vectors" / "keyring.json"
 SITE: Final = UUID("00000000-0000-4000-8000-000000000001")

@@ -35,8 +35,8 @@ from overt.sealing.keyring import (
 )
 from overt.sealing.roles import Recipients
 from overt.sealing.wraps import WrappedKey, begin_period, unwrap
+from prf_identity import bech32, identity_of_prf
 from quick_age import quick_passphrases
-from security_keys import bech32, identity_of_prf
 
 VECTORS = Path(__file__).parents[2] / "docs" / "formats" / "vectors"
 SITE = UUID("00000000-0000-4000-8000-000000000001")
