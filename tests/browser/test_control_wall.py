@@ -196,6 +196,9 @@ def test_the_media_process_is_killed_and_comes_back(wall: Wall, council: Council
     wall.signed_in(council, SUPERVISOR)
     wall.wall(council)
     wall.shown(*CAMERAS)
+    # A hole is told from 1.5 s on, and who connects anew is given the whole of a group of pictures first, which is 2 s.
+    council.stop_media_process()
+    wall.page.wait_for_timeout(5000)
     council.kill_media_process()
     for camera in CAMERAS:
         note = wall.tile(NAMES[camera]).locator(".note")

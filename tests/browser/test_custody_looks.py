@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, expect
 
-from browser_rig import MARKET, PATIENCE_MS, launch
+from browser_rig import MARKET, PATIENCE_MS
 from custody_rig import ANNA, KEEPER, VERA, Guarded, Looker, guarded
 from overt.cli.main import main
 from overt.footage.keystore import KeyStore
@@ -38,14 +38,6 @@ from overt.control.custody.models import Keyring
 answer = dict(Keyring.objects.values_list("role", "sealed"))
 """
 """Each role's, as it is kept."""
-
-
-@pytest.fixture(scope="module", name="chromium")
-def _chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module", name="present")

@@ -34,7 +34,6 @@ from overt.sealing.keyring import HeldKey, Keyring, open_keyring, recipient_coun
 from overt.sealing.ratchet import period_commitment
 from overt.sealing.roles import Recipients
 from overt.sealing.wraps import begin_period, open_layer
-from page_rig import chromium
 from prf_identity import bech32
 from security_keys import SecurityKey
 
@@ -94,12 +93,6 @@ FOUND = f"""import("/keyring.js").then(async ({{newRoleKey, newRecovery, sealKey
   return [made.public_key, recovery.secret, await sealKeyring(keyring, [recovery.recipient])];
 }})"""
 """Founds a keyring."""
-
-
-@pytest.fixture(scope="module", name="browser")
-def _browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module", name="address")
@@ -175,11 +168,11 @@ Arrive = Callable[..., Person]
 
 
 @pytest.fixture(name="arrive")
-def _arrive(browser: Browser, address: str, relying_party: Fido2Server) -> Iterator[Arrive]:
+def _arrive(chromium: Browser, address: str, relying_party: Fido2Server) -> Iterator[Arrive]:
     contexts = []
 
     def arrive(**kind: bool) -> Person:
-        context = browser.new_context()
+        context = chromium.new_context()
         contexts.append(context)
         page = context.new_page()
         page.goto(address)
