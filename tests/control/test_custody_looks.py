@@ -77,6 +77,13 @@ class Scene:
         answer = self.keeper.client.post("/custody", {"policy": policy.value})
         assert answer.status_code == 302, answer.content.decode()
 
+    def present(self) -> list[Page]:
+        """Put a key in hand in force and record something under it; the people who hold one."""
+        pages = self.enrolled("viewer", "Olive")
+        self.policy(Policy.PRESENCE)
+        self.record()
+        return pages
+
     def given(self, grant: str) -> dict[str, bytes]:
         """What the media plane was given to open, under a grant."""
         found = next((roots for given, roots in self.media.roots.items() if str(given) == grant), {})
@@ -188,9 +195,7 @@ def _role_key(scene: Scene, page: Page, role: str) -> RoleKey:
 
 
 def test_the_page_of_an_act_checks_what_the_key_has_signed(scene: Scene) -> None:
-    viewers = scene.enrolled("viewer", "Olive")
-    scene.policy(Policy.PRESENCE)
-    scene.record()
+    viewers = scene.present()
     grant = look(viewers[0])
     number = books.book().size
     finish(viewers[0], grant, viewers[0].post(f"/viewing/grants/{grant['id']}/keys"))
@@ -205,9 +210,7 @@ def test_the_page_of_an_act_checks_what_the_key_has_signed(scene: Scene) -> None
 
 
 def test_attack_a_key_that_is_not_touched_opens_nothing(scene: Scene) -> None:
-    viewers = scene.enrolled("viewer", "Olive")
-    scene.policy(Policy.PRESENCE)
-    scene.record()
+    viewers = scene.present()
     grant = look(viewers[0])
     asked = viewers[0].post(f"/viewing/grants/{grant['id']}/keys")
     path = f"/viewing/grants/{grant['id']}/keys/{asked['id']}"
@@ -216,9 +219,7 @@ def test_attack_a_key_that_is_not_touched_opens_nothing(scene: Scene) -> None:
 
 
 def test_attack_a_replayed_assertion(scene: Scene) -> None:
-    viewers = scene.enrolled("viewer", "Olive")
-    scene.policy(Policy.PRESENCE)
-    scene.record()
+    viewers = scene.present()
     olive = viewers[0]
     olive.key.counts = False
     SecurityKey.objects.filter(holder=olive.person).update(sign_count=0)
@@ -238,9 +239,7 @@ def test_attack_a_replayed_assertion(scene: Scene) -> None:
 
 
 def test_attack_an_assertion_for_other_hours(scene: Scene) -> None:
-    viewers = scene.enrolled("viewer", "Olive")
-    scene.policy(Policy.PRESENCE)
-    scene.record()
+    viewers = scene.present()
     olive = viewers[0]
     grant = look(olive)
     asked = olive.post(f"/viewing/grants/{grant['id']}/keys")
@@ -257,9 +256,7 @@ def test_attack_an_assertion_for_other_hours(scene: Scene) -> None:
 
 
 def test_attack_somebody_elses_request_and_grant(scene: Scene) -> None:
-    viewers = scene.enrolled("viewer", "Olive")
-    scene.policy(Policy.PRESENCE)
-    scene.record()
+    viewers = scene.present()
     olive, other = viewers[0], viewers[1]
     grant = look(olive)
     asked = olive.post(f"/viewing/grants/{grant['id']}/keys")
@@ -273,9 +270,7 @@ def test_attack_somebody_elses_request_and_grant(scene: Scene) -> None:
 
 
 def test_attack_an_assertion_from_another_page(scene: Scene) -> None:
-    viewers = scene.enrolled("viewer", "Olive")
-    scene.policy(Policy.PRESENCE)
-    scene.record()
+    viewers = scene.present()
     olive = viewers[0]
     grant = look(olive)
     asked = olive.post(f"/viewing/grants/{grant['id']}/keys")
@@ -290,9 +285,7 @@ def test_attack_an_assertion_from_another_page(scene: Scene) -> None:
 
 
 def test_attack_a_copied_key_is_noticed_by_its_counter(scene: Scene) -> None:
-    viewers = scene.enrolled("viewer", "Olive")
-    scene.policy(Policy.PRESENCE)
-    scene.record()
+    viewers = scene.present()
     olive = viewers[0]
     copy = SoftKey(
         private=olive.key.private, credential_id=olive.key.credential_id, secret=olive.key.secret, count=olive.key.count
@@ -338,9 +331,7 @@ def test_attack_a_public_key_that_was_swapped_is_noticed_when_it_does_not_open(s
 
 
 def test_attack_a_keyring_swapped_for_anothers_opens_nothing(scene: Scene) -> None:
-    viewers = scene.enrolled("viewer", "Olive")
-    scene.policy(Policy.PRESENCE)
-    scene.record()
+    viewers = scene.present()
     grant = look(viewers[0])
     asked = viewers[0].post(f"/viewing/grants/{grant['id']}/keys")
     stranger = SoftKey()
@@ -354,9 +345,7 @@ def test_attack_a_keyring_swapped_for_anothers_opens_nothing(scene: Scene) -> No
 
 
 def test_attack_a_policy_row_written_by_an_administrator_opens_no_footage(scene: Scene) -> None:
-    viewers = scene.enrolled("viewer", "Olive")
-    scene.policy(Policy.PRESENCE)
-    scene.record()
+    viewers = scene.present()
     PolicyInForce.objects.all().delete()
     scene.custody.unlock(PASSPHRASE)
     grant = look(viewers[0])
@@ -365,9 +354,7 @@ def test_attack_a_policy_row_written_by_an_administrator_opens_no_footage(scene:
 
 
 def test_attack_no_leaf_no_footage(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    viewers = scene.enrolled("viewer", "Olive")
-    scene.policy(Policy.PRESENCE)
-    scene.record()
+    viewers = scene.present()
     olive = viewers[0]
     grant = look(olive)
     asked = olive.post(f"/viewing/grants/{grant['id']}/keys")
@@ -449,9 +436,7 @@ def _decrypted(number: str, recovery: str) -> str:
 
 
 def test_whoever_does_not_keep_keys_breaks_no_glass(scene: Scene) -> None:
-    viewers = scene.enrolled("viewer", "Olive")
-    scene.policy(Policy.PRESENCE)
-    scene.record()
+    viewers = scene.present()
     grant = look(viewers[0])
     asked = viewers[0].post(f"/viewing/grants/{grant['id']}/keys")
     answer = viewers[0].client.post(f"/key-requests/{asked['id']}/begin-recovery", content_type="application/json")
@@ -507,9 +492,7 @@ def test_what_begins_while_somebody_looks_waits_for_another_touch(scene: Scene) 
 
 
 def test_a_media_process_that_began_anew_waits_for_another_touch(scene: Scene) -> None:
-    viewers = scene.enrolled("viewer", "Olive")
-    scene.policy(Policy.PRESENCE)
-    scene.record()
+    viewers = scene.present()
     olive = viewers[0]
     grant = look(olive)
     finish(olive, grant, olive.post(f"/viewing/grants/{grant['id']}/keys"))

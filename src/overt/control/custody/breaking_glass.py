@@ -6,7 +6,6 @@ and is written down under a kind of its own, which the page of health shows for 
 
 from __future__ import annotations
 
-import datetime as dt
 import hmac
 import secrets
 import threading
@@ -29,7 +28,6 @@ NUMBER_SIZE: Final = 32
 LASTS_S: Final = 600.0
 MOST: Final = 256
 """Numbers that wait to be opened."""
-LOUD: Final = dt.timedelta(days=7)
 
 
 class BreakingGlass:

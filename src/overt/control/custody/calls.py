@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
+from fido2.utils import websafe_decode
 from pydantic import BaseModel, ConfigDict, Field
 
+from overt.contract.grant import from_text, to_text
 from overt.control.custody import effects, enrolling, keyrings, requests
 from overt.control.custody.breaking_glass import GLASS, NUMBER_SIZE
 from overt.control.custody.handing_over import hand_over
 from overt.control.custody.models import KeyRequest, SecurityKey
 from overt.control.custody.policies import ROLE_WORDS, KeyRole, Policy, key_role
-from overt.control.custody.requests import Material, from_text, to_text
+from overt.control.custody.requests import Material
 from overt.control.custody.signatures import Place, registered, registration_options
 from overt.control.custody.switching import roles_now
 from overt.control.people.actions import Action
+from overt.control.people.gate import Asked
 from overt.control.people.json_calls import call, read
 from overt.control.people.models import MAX_NAME, Person
-from overt.control.people.rights import Rights
 from overt.errors import ForbiddenError
 from overt.sealing.keyring import MAX_ARMOURED
 
@@ -104,15 +106,7 @@ def place_of(request: HttpRequest) -> Place:
 
 def person_of(request: HttpRequest) -> Person:
     """Return who asks."""
-    person: Any = request.user
-    assert isinstance(person, Person)  # noqa: S101 - the gate lets nobody else pass
-    return person
-
-
-def rights(request: HttpRequest) -> Rights:
-    """Return what they may do."""
-    found: Rights = request.rights  # type: ignore[attr-defined]
-    return found
+    return cast("Person", request.user)  # the gate lets nobody else pass
 
 
 # --- registering -----------------------------------------------------------------------------------------------------
@@ -138,15 +132,15 @@ def new_key(request: HttpRequest) -> dict[str, Any]:
     if challenge is None:
         raise ForbiddenError("This page has begun nothing of the kind: load it anew, and touch the key once more.")
     place = place_of(request)
-    found = registered(place, from_text(challenge), asked.registration)
+    found = registered(place, websafe_decode(challenge), asked.registration)
     made = enrolling.propose(person_of(request), asked.role, asked.label, found, asked.recipient, place.rp_id)
     return {"id": str(made.pk)}
 
 
 @call("POST", actions=(Action.KEEP_KEYS,))
-def ask_to_approve(request: HttpRequest, key: UUID) -> dict[str, Any]:
+def ask_to_approve(request: Asked, key: UUID) -> dict[str, Any]:
     """Ask a key of the other role to approve a security key."""
-    return described(effects.ask_to_approve(person_of(request), rights(request), key), person_of(request))
+    return described(effects.ask_to_approve(person_of(request), request.rights, key), person_of(request))
 
 
 # --- keyrings and policy ----------------------------------------------------------------------------------------------
@@ -171,10 +165,10 @@ def seal(request: HttpRequest) -> dict[str, Any]:
 
 
 @call("POST", actions=(Action.KEEP_KEYS,))
-def ask_to_switch(request: HttpRequest) -> dict[str, Any]:
+def ask_to_switch(request: Asked) -> dict[str, Any]:
     """Ask the keys in force whether another policy may follow."""
     asked = read(request, ToSwitch)
-    return described(effects.ask_to_switch(person_of(request), rights(request), asked.policy), person_of(request))
+    return described(effects.ask_to_switch(person_of(request), request.rights, asked.policy), person_of(request))
 
 
 # --- answering --------------------------------------------------------------------------------------------------------
@@ -194,17 +188,17 @@ def consent(request: HttpRequest, request_id: UUID) -> dict[str, Any]:
 
 
 @call("POST", actions=(Action.KEEP_KEYS,))
-def begin_recovery(request: HttpRequest, request_id: UUID) -> dict[str, Any]:
+def begin_recovery(request: Asked, request_id: UUID) -> dict[str, Any]:
     """Ask whoever has the recovery on paper to show it."""
-    role, number = GLASS.begin(request_id, person_of(request), rights(request))
+    role, number = GLASS.begin(request_id, person_of(request), request.rights)
     return {"role": role.value, "number": number}
 
 
 @call("POST", actions=(Action.KEEP_KEYS,))
-def recover(request: HttpRequest, request_id: UUID) -> dict[str, Any]:
+def recover(request: Asked, request_id: UUID) -> dict[str, Any]:
     """Answer a request with the recovery on paper."""
-    number = from_text(read(request, Number).number, NUMBER_SIZE)
-    return _material(GLASS.shown(request_id, person_of(request), rights(request), number))
+    number = from_text(read(request, Number).number, NUMBER_SIZE, "'number'")
+    return _material(GLASS.shown(request_id, person_of(request), request.rights, number))
 
 
 @call("POST", actions=TOUCHING)
@@ -213,7 +207,7 @@ def bring(request: HttpRequest, request_id: UUID) -> dict[str, Any]:
     if requests.request_of(request_id).kind == "look":
         return _brought_of_look(request, request_id)
     brought = _brought(request, request_id)
-    return {"done": brought.done, "said": effects.answered(person_of(request), brought)}
+    return {"done": brought.done, "said": effects.answered(brought)}
 
 
 @call("POST", actions=TOUCHING)

@@ -44,7 +44,7 @@ def ask_to_switch(person: Person, rights: Rights, policy: Policy) -> KeyRequest:
     return ask("policy", person, ROLES[before], {"policy": policy.value, "before": before.value})
 
 
-def answered(person: Person, brought: Brought) -> str:
+def answered(brought: Brought) -> str:
     """Let what was asked for happen; return what has, in words. Empty: others have to answer yet, or a look waits.
 
     Raises: as what was asked for does; then nothing has happened, and the request is over.
@@ -63,12 +63,11 @@ def answered(person: Person, brought: Brought) -> str:
             hand_over()
         return f"The policy “{POLICY_WORDS[Policy(made.policy)]}” is in force."
     if request.kind == "drill":
-        return _drilled(person, brought)
+        return _drilled(brought)
     return ""
 
 
-def _drilled(person: Person, brought: Brought) -> str:
-    del person
+def _drilled(brought: Brought) -> str:
     request = brought.request
     opened, failed = len(brought.roots), len(brought.failed)
     with transaction.atomic():

@@ -112,7 +112,6 @@ def seal(request_id: UUID, person: Person, sealed: str) -> Keyring:
             sealed_at=now,
             founded=found.founded if found else now,
             drilled=found.drilled if found else None,
-            version=found.version + 1 if found else 0,
         )
         made.save(force_insert=found is None)
         SecurityKey.objects.filter(pk__in=[each.pk for each in keys]).update(state=SecurityKey.State.ADMITTED)

@@ -69,7 +69,6 @@ class Keyring(models.Model):
     founded = models.DateTimeField()
     drilled = models.DateTimeField(null=True)
     """When footage was last opened with one of its keys, to try it."""
-    version = models.PositiveIntegerField(default=0)
 
     def __str__(self) -> str:
         """Return the role."""
@@ -121,7 +120,6 @@ class KeyRequest(models.Model):
     """When a recovery on paper answered it."""
     failed = models.PositiveIntegerField(default=0)
     """Key periods whose layer did not open."""
-    version = models.PositiveIntegerField(default=0)
 
     class Meta:
         """Newest first."""

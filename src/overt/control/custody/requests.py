@@ -7,7 +7,6 @@ who have not answered yet; the roots that come out at the end are kept in no row
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,9 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from fido2.utils import websafe_decode
 
+from overt.contract.grant import from_text, to_text
 from overt.control.acts.kinds import Kind
 from overt.control.acts.recording import Json, record
 from overt.control.custody import texts
@@ -48,28 +49,6 @@ class Material:
     """Armoured age file; empty before it was founded."""
     sealed: dict[str, dict[str, str]] = field(repr=False)
     """By key period: its wrap, and what is left of it."""
-
-
-def to_text(data: bytes) -> str:
-    """Return base64url without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def from_text(text: str, size: int | None = None) -> bytes:
-    """Read base64url without padding.
-
-    Raises:
-        InvalidError: it is none, or not of `size` bytes.
-    """
-    try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except ValueError as error:
-        msg = "what the page brought is no base64url"
-        raise InvalidError(msg) from error
-    if size is not None and len(data) != size:
-        msg = f"what the page brought has {len(data)} bytes, not {size}"
-        raise InvalidError(msg)
-    return data
 
 
 def ask(
@@ -231,8 +210,7 @@ def _given(
     )
     if kind is Kind.GLASS_BROKEN:
         request.recovered = timezone.now()
-    request.version += 1
-    request.save(update_fields=["given", "recovered", "version"])
+    request.save(update_fields=["given", "recovered"])
     told = texts.read(request.text)
     record(
         kind,
@@ -277,8 +255,8 @@ def bring(request_id: UUID, person: Person, opened: Mapping[str, str], failed: S
             raise InvalidError(msg)
         roots: dict[UUID, bytes] = {}
         for period, text in opened.items():
-            before = from_text(request.sealed[period]["left"])
-            data = from_text(text, len(before) - OVERHEAD)
+            before = websafe_decode(request.sealed[period]["left"])
+            data = from_text(text, len(before) - OVERHEAD, "a layer that the page has opened")
             if len(data) == KEY_SIZE:
                 roots[UUID(period)] = data
                 # A root lies in no row: it is worth footage.
@@ -295,8 +273,7 @@ def bring(request_id: UUID, person: Person, opened: Mapping[str, str], failed: S
         if done:
             request.state, request.sealed = KeyRequest.State.DONE, {}
         request.failed += len(failed)
-        request.version += 1
-        request.save(update_fields=["given", "sealed", "state", "failed", "version"])
+        request.save(update_fields=["given", "sealed", "state", "failed"])
         if failed:
             record(
                 Kind.WRAPS_ALTERED,
@@ -324,8 +301,7 @@ def refuse(request_id: UUID, person: Person) -> KeyRequest:
         if request.asked_by_id != person.pk and (words := why_not(request, person)):
             raise ForbiddenError(words)
         request.state, request.sealed = KeyRequest.State.REFUSED, {}
-        request.version += 1
-        request.save(update_fields=["state", "sealed", "version"])
+        request.save(update_fields=["state", "sealed"])
         record(Kind.REQUEST_REFUSED, more={"request": str(request.pk), "text": request.text})
     return request
 
@@ -365,8 +341,8 @@ def _turn(request: KeyRequest) -> KeyRole:
 
 def _layer(sealed: Mapping[str, str]) -> str:
     """Return the role of the outermost layer that is still closed."""
-    wrap = WrappedKey.decode(from_text(sealed["wrap"]))
-    left = (len(from_text(sealed["left"])) - KEY_SIZE) // OVERHEAD
+    wrap = WrappedKey.decode(websafe_decode(sealed["wrap"]))
+    left = (len(websafe_decode(sealed["left"])) - KEY_SIZE) // OVERHEAD
     return wrap.layers[left - 1].role
 
 

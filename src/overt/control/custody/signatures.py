@@ -6,7 +6,7 @@ device to device (the flag *backup eligible*, §6.1.3) is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -44,7 +44,10 @@ class Place:
 
     def server(self, name: str = "Overt") -> Fido2Server:
         """Return what verifies answers that were given here, and nowhere else."""
-        is_here: Callable[[str], bool] = lambda origin: origin == self.origin  # noqa: E731
+
+        def is_here(origin: str) -> bool:
+            return origin == self.origin
+
         return Fido2Server(PublicKeyCredentialRpEntity(id=self.rp_id, name=name), verify_origin=is_here)
 
 

@@ -6,9 +6,8 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
-from overt.control.custody.handing_over import recipients_wanted
+from overt.control.custody.handing_over import RECIPIENTS_FILE, recipients_wanted
 from overt.control.health.plain_text import plain
 from overt.control.health.report import SealingReport
 from overt.errors import MissingError, OvertError
@@ -16,7 +15,6 @@ from overt.sealing.recipients_file import read_recipients
 from overt.sealing.roles import Recipients
 from overt.sealing.wraps import Layer, WrappedKey
 
-RECIPIENTS_FILE: Final = "recipients.json"
 Layers = tuple[Layer, ...]
 """Of a wrap, the innermost first."""
 

@@ -19,6 +19,7 @@ from uuid import UUID
 
 from overt.contract.instant import LATEST_NS
 from overt.contract.socket_client import SocketClient, periods
+from overt.control.custody.handing_over import KEY_FILE, RECIPIENTS_FILE
 from overt.control.custody.policies import KeyRole
 from overt.errors import ConflictError, CorruptError, ForbiddenError, InvalidError, OvertError
 from overt.new_file import read_small
@@ -27,8 +28,6 @@ from overt.sealing.recipients_file import write_recipients
 from overt.sealing.roles import Recipients, RoleKey
 from overt.sealing.wraps import WrappedKey, unwrap
 
-KEY_FILE: Final = "custodian.key"
-RECIPIENTS_FILE: Final = "recipients.json"
 ATTEMPTS: Final = 5
 """Wrong passphrases within `WINDOW_S`; after them nobody may try until the first of them is so old."""
 WINDOW_S: Final = 600.0
