@@ -151,6 +151,9 @@ def test_the_media_process_is_killed(screen: Screen, town: Town) -> None:
     screen.open(link).live(*CAMERAS)
     restarts = town.recorder.health()["media"]["restarts"]
     screen.page.evaluate(STATES)
+    # A hole is told from 1.5 s on, and who connects anew is given the whole of a group of pictures first, which is 2 s.
+    town.stop_media_process()
+    screen.page.wait_for_timeout(5000)
     town.kill_media_process()
     expect(screen.page.locator(".warning")).to_contain_text("Trying again", timeout=30_000)
     for camera in CAMERAS:

@@ -139,6 +139,10 @@ class Town(ServedSite):
         """Kill -9, as a crash would."""
         os.kill(self.recorder.health()["media"]["pid"], signal.SIGKILL)
 
+    def stop_media_process(self) -> None:
+        """Let it do nothing any more, as on a machine that hangs."""
+        os.kill(self.recorder.health()["media"]["pid"], signal.SIGSTOP)
+
     def wait_media_process(self, restarts: int) -> None:
         self.recorder.wait_health(
             lambda health: health["media"]["state"] == "running" and health["media"]["restarts"] >= restarts
