@@ -24,7 +24,7 @@ def test_four_cameras_are_live_and_move(wall: Wall, council: Council) -> None:
     wall.wall(council)
     wall.shown(*CAMERAS)
     for camera in CAMERAS:
-        wall.really_moves(camera)
+        wall.moving(camera)
     expect(wall.page.locator("overt-wall .summary")).to_have_text("4 live")
     assert wall.violations() == []
     assert wall.page.evaluate(SMALL) == []
@@ -206,7 +206,7 @@ def test_the_media_process_is_killed_and_comes_back(wall: Wall, council: Council
     wall.shown(*CAMERAS)
     expect(wall.page.locator(".warning")).to_have_count(0)
     for camera in CAMERAS:
-        wall.really_moves(camera)
+        wall.moving(camera)
 
 
 def test_a_lost_camera_is_unmistakable(wall: Wall, council: Council) -> None:

@@ -170,6 +170,17 @@ def test_the_media_process_is_killed(screen: Screen, town: Town) -> None:
         expect(note).to_contain_text("No live picture from")
 
 
+def test_a_player_that_breaks_is_not_live_until_it_shows_a_picture_again(screen: Screen, town: Town) -> None:
+    screen.open(town.link()).live(*CAMERAS)
+    screen.page.evaluate(STATES)
+    screen.tile(MARKET).locator("video").evaluate("(video) => video.dispatchEvent(new Event('error'))")
+    states = screen.until("() => globalThis.states.length >= 2 && globalThis.states")
+    assert [each["words"] for each in states] == ["Starting again", "Live"]
+    assert states[0]["detail"] == "The video could not be decoded. Starting it again."
+    assert {each["camera"] for each in states} == {MARKET}
+    screen.moving(MARKET)
+
+
 def test_a_frozen_and_a_slow_tab_do_no_harm(screen: Screen, town: Town) -> None:
     screen.open(town.link()).live(*CAMERAS)
     browser = screen.page.context.new_cdp_session(screen.page)

@@ -288,13 +288,21 @@ class Screen:
         expect(self.tile(camera)).to_have_attribute("state", state, timeout=PATIENCE_MS)
 
     def pixels(self, camera: str) -> list[int]:
-        found: list[int] = self.page.evaluate(PIXELS, camera)
+        """The picture of a camera, small, as soon as there is one.
+
+        An element that seeks gives a canvas nothing, whatever it shows (HTML, drawImage with HAVE_METADATA)."""
+        found: list[int] = []
+
+        def drawn() -> bool:
+            found[:] = self.page.evaluate(PIXELS, camera)
+            return max(found[0::4]) - min(found[0::4]) > 40
+
+        eventually(drawn)
         return found
 
     def moving(self, camera: str) -> None:
         """The pixels of a live picture are a picture, and change."""
         first = self.pixels(camera)
-        assert max(first[0::4]) - min(first[0::4]) > 40, f"{camera} is blank"
         eventually(lambda: sum(a != b for a, b in zip(first, self.pixels(camera), strict=True)) > 200)
 
     def look(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 from playwright.sync_api import BrowserContext, expect
 
-from browser_rig import CAMERAS, CLIPS, FOYER, MARKET, PATIENCE_MS, PIXELS, SOURCES, STAIRS, STREET, Screen, eventually
+from browser_rig import CAMERAS, CLIPS, FOYER, MARKET, PATIENCE_MS, SOURCES, STAIRS, STREET, Screen, eventually
 from control_rig import PASSWORD
 from overt.contract.grant import to_text
 from overt.control.configuration import DATA_VARIABLE, ControlSettings
@@ -268,8 +268,3 @@ class Wall(Screen):
         """Wait until these are live, and no others there."""
         self.live(*(NAMES[camera] for camera in cameras))
         expect(self.page.locator("overt-player")).to_have_count(len(cameras))
-
-    def really_moves(self, camera: str) -> None:
-        first = self.page.evaluate(PIXELS, camera)
-        assert max(first[0::4]) - min(first[0::4]) > 40, f"{camera} is blank"
-        eventually(lambda: sum(a != b for a, b in zip(first, self.page.evaluate(PIXELS, camera), strict=True)) > 200)

@@ -21,6 +21,8 @@ export interface EngineListener {
   /** Pictures were left out, because this viewer is too slow. */
   dropped(): void;
   ended(ending: Ending): void;
+  /** The last picture is gone from the screen, and why; the engine begins anew once its next connection stands. */
+  emptied(message: string): void;
   /** This engine cannot play the codec (RFC 6381); it has ended. */
   unplayable(codec: string): void;
   /** This engine does not work here, whatever the codec; it has ended. */
@@ -31,7 +33,7 @@ export interface Engine {
   readonly name: "mse" | "webcodecs";
   /** To be put on the page. */
   readonly element: HTMLElement;
-  /** Connects; again after `ended`, while the last picture stays. */
+  /** Connects; again after `ended`, while the last picture stays unless `emptied` was told. */
   open(url: string, protocols: string[]): void;
   /** For good. Nothing is told after it. */
   close(): void;

@@ -51,6 +51,7 @@ export class LiveFeed extends EventTarget {
   #camera: StateHeader | undefined;
   #recorded: boolean | undefined;
   #shownAt: number | undefined;
+  #restarting: { at: number; why: string } | undefined;
   #receivedAt: number | undefined;
   #intervalMs = 0;
   #lastIntervalMs = 0;
@@ -75,6 +76,7 @@ export class LiveFeed extends EventTarget {
       camera: (state) => this.#cameraIs(state),
       dropped: () => (this.#droppedAt = performance.now()),
       ended: (ending) => this.#ended(ending),
+      emptied: (message) => this.#emptied(message),
       unplayable: (codec) => this.#gaveUp("unplayable", codec),
       failed: (message) => this.#gaveUp("failed", message),
     };
@@ -124,6 +126,7 @@ export class LiveFeed extends EventTarget {
       recorded: this.#recorded,
       camera: this.#camera,
       connected: this.#connected,
+      restarting: this.#restarting,
       refusal: this.#refusal,
       ended: this.#session.state === "ended" ? this.#session.reason : undefined,
     });
@@ -159,6 +162,11 @@ export class LiveFeed extends EventTarget {
     if (this.#refusal !== undefined) void this.#session.check();
     this.#attempt += 1;
     this.#connectIn(RETRY_AFTER_MS[code] ?? this.#soon);
+  }
+
+  #emptied(message: string): void {
+    this.#restarting = { at: performance.now(), why: message };
+    this.#shownAt = undefined;
   }
 
   /** How long to wait after so many attempts. */
@@ -219,6 +227,7 @@ export class LiveFeed extends EventTarget {
       this.#lastIntervalMs = interval;
     }
     this.#shownAt = now;
+    this.#restarting = undefined;
     if (last === undefined) this.dispatchEvent(new Event("picture"));
   }
 

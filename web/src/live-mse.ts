@@ -222,6 +222,7 @@ export class MseEngine implements Engine {
       socket.close();
       this.#end(UNSUPPORTED_DATA);
     }
+    this.#listener.emptied(message);
   }
 
   #letGo(): void {

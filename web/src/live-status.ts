@@ -27,6 +27,9 @@ export const STALE_MS = 2000;
 /** Nothing has come for so long: what came last was some hundred milliseconds old then, so it is stale within two seconds. */
 export const SILENT_MS = 1400;
 
+/** A player that was begun anew has so long until what it shows is told as that of any other. */
+export const RESTART_MS = 4000;
+
 /** What is known of a feed at a moment. Times in milliseconds of one clock that never jumps. */
 export interface Observed {
   readonly now: number;
@@ -42,6 +45,8 @@ export interface Observed {
   readonly camera: { readonly state: string; readonly reason: string } | undefined;
   /** Whether the connection to the recorder stands. */
   readonly connected: boolean;
+  /** When the browser's player was begun anew, and why: no picture is on the screen since. */
+  readonly restarting: { readonly at: number; readonly why: string } | undefined;
   /** Close code with which the recorder refused, and what it said. */
   readonly refusal: { readonly code: number; readonly message: string } | undefined;
   /** Why the session is over. */
@@ -67,6 +72,10 @@ export function statusOf(seen: Observed): Status {
   }
   const slow = 2 * seen.intervalMs;
   if (age <= Math.max(STALE_MS, slow) && silence <= Math.max(SILENT_MS, slow)) return current(seen);
+  const { restarting } = seen;
+  if (restarting !== undefined && seen.now - restarting.at <= RESTART_MS) {
+    return { phase: "connecting", words: "Starting again", detail: `${sentence(restarting.why)} Starting it again.` };
+  }
   if (!seen.connected) {
     const words = seen.shownAt === undefined && seen.camera === undefined ? "Connecting" : "Recorder lost";
     if (words === "Connecting") return { phase: "connecting", words, detail: "Connecting to the recorder." };
