@@ -19,7 +19,8 @@ from overt.clock import SystemClock
 from overt.contract.assignment import CameraAssignment
 from overt.errors import ForbiddenError, InvalidError, MissingError, OvertError, UnavailableError
 from overt.media import reactor as reactor_module
-from overt.media.feed import FeedCounters, RedirectedError
+from overt.media.feed import RedirectedError
+from overt.media.interleaved import FeedCounters
 from overt.media.link import Endpoint
 from overt.media.resolve import Resolver
 from overt.media.rtsp.transport import UnsupportedTransportError

@@ -17,7 +17,8 @@ from overt.clock import SECOND, RecorderClock, SystemClock
 from overt.errors import ForbiddenError, InvalidError, MissingError, UnavailableError
 from overt.media import feed as feed_module
 from overt.media import link as link_module
-from overt.media.feed import MAX_DESYNCS, CameraAddress, Feed, FeedOptions, RedirectedError, SilentError
+from overt.media.feed import CameraAddress, Feed, FeedOptions, RedirectedError, SilentError
+from overt.media.interleaved import MAX_DESYNCS
 from overt.media.link import Endpoint, LinkError, TlsTrust
 from overt.media.resolve import Resolver
 from overt.media.rtsp.auth import Credentials

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from overt.errors import ForbiddenError, InvalidError, MissingError, OvertError, UnavailableError
 from overt.media.rtsp.auth import Credentials
-from overt.media.rtsp.dialogue import MAX_REDIRECTS, Phase, RtspDialogue
+from overt.media.rtsp.dialogue import MAX_REDIRECTS, RtspDialogue
 from overt.media.rtsp.keepalive import keepalive_interval_s
 from overt.media.rtsp.messages import Headers, Response, ServerParser, ServerRequest
+from overt.media.rtsp.requests import Phase
 from overt.media.rtsp.sdp import NoRecordableVideoError
+from overt.media.rtsp.tracks import granted_channels
 from overt.media.rtsp.transport import UnsupportedTransportError
 from overt.media.rtsp.urls import parse_camera_url
 
@@ -133,7 +135,7 @@ def test_from_options_to_teardown() -> None:
     assert (audio.offer.codec, audio.rtp_channel, audio.rtcp_channel) == ("pcma", 2, 3)
     assert (video.sequence, video.rtp_time, video.ssrc) == (5, 6, None)
     assert (audio.sequence, audio.rtp_time, audio.ssrc) == (7, 8, 10)
-    assert d.channels() == {0, 1, 2, 3}
+    assert granted_channels(d.tracks) == {0, 1, 2, 3}
     assert d.authentication == "none"
     assert d.keepalive_interval_s == pytest.approx(18)
     server.run(d, d.teardown())
@@ -160,7 +162,7 @@ def test_udp() -> None:
         "RTP/AVP;unicast;client_port=5000-5001",
         "RTP/AVP;unicast;client_port=5002-5003",
     ]
-    assert d.channels() == set()
+    assert granted_channels(d.tracks) == set()
     assert d.tracks[1].transport is not None
     assert d.tracks[1].transport.client_ports == (5002, 5003)
 
@@ -289,29 +291,20 @@ def test_failing_options_is_not_fatal(status: int) -> None:
     assert server.methods == ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"]
 
 
-def test_unanswered_or_skipped_options() -> None:
-    d = dialogue()
-    d.start()
-    assert d.awaiting_reply
-    server = Server()
-    server.run(d, d.give_up_options())
-    assert d.phase is Phase.PLAYING
-    assert not d.awaiting_reply
-    assert server.methods == ["DESCRIBE", "SETUP", "PLAY"]
-    assert d.give_up_options() == b""
+def test_skipped_options() -> None:
     server = Server()
     server.run(dialogue(options_first=False))
     assert server.methods == ["DESCRIBE", "SETUP", "PLAY"]
 
 
-def test_a_late_reply_to_options_is_not_taken_for_that_to_describe() -> None:
-    d, server = dialogue(), Server()
-    late = server.answer(d.start())
-    describe = d.give_up_options()
+def test_a_late_reply_is_not_taken_for_that_to_teardown() -> None:
+    d, server = playing()
+    late = server.answer(d.keepalive())
+    goodbye = d.teardown()
     assert d.on_message(late) == b""
-    assert (d.phase, d.unexpected_replies) == (Phase.DESCRIBE, 1)
-    server.run(d, describe)
-    assert d.phase is Phase.PLAYING
+    assert (d.phase, d.unexpected_replies) == (Phase.TEARDOWN, 1)
+    server.run(d, goodbye)
+    assert d.phase is Phase.CLOSED
 
 
 # Redirects

@@ -1,7 +1,7 @@
 """One session with one camera: from an address to fragments, on the reactor's thread, without ever blocking.
 
-    TcpLink -> interleaved frames -> RtpReceiver -> samples -> FragmentGatherer -> fragments
-                    `-> ServerParser -> RtspDialogue -> requests
+    TcpLink -> InterleavedStream -> RtpReceiver -> samples -> FragmentGatherer -> fragments
+                    `-> messages -> RtspDialogue -> requests
 
 A feed lives for one connection. It ends by calling `ended` once, with the reason; connecting again is its owner's
 affair. What it had in hand is given to `deliver` before.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import select
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -19,21 +18,20 @@ from typing import Final
 from overt.clock import SECOND, RecorderClock
 from overt.errors import InvalidError, OvertError, UnavailableError
 from overt.media.datagrams import DatagramSocket
+from overt.media.interleaved import DOLLAR, FeedCounters, InterleavedStream
 from overt.media.link import Endpoint, TcpLink, TlsTrust, UdpPair
 from overt.media.reactor import READ_LIMIT, DefectError, Reactor
-from overt.media.reception import FrameHandler, Reception
+from overt.media.reception import Reception
 from overt.media.rtsp.auth import Credentials
-from overt.media.rtsp.desync import find_resume
-from overt.media.rtsp.dialogue import Phase, RtspDialogue
-from overt.media.rtsp.messages import ServerMessage, ServerParser
+from overt.media.rtsp.dialogue import RtspDialogue
+from overt.media.rtsp.messages import ServerMessage
+from overt.media.rtsp.requests import Phase
 from overt.media.rtsp.transport import Lower
 from overt.media.rtsp.urls import CameraUrl
 from overt.media.samples import Fragment
 
 MAX_CARRIED: Final = 128 * 1024
 """Bytes of an incomplete frame that wait for the next tick: one interleaved frame is at most 64 KiB."""
-MAX_DESYNCS: Final = 200
-"""After so many losses of structure in one session the connection is given up: reconnecting costs less."""
 REPORT_INTERVAL_NS: Final = 5 * SECOND
 """Receiver reports, as RFC 3550 §6.2 asks; some cameras end a session that sends none."""
 CONNECT_TIMEOUT_NS: Final = 2 * SECOND
@@ -41,11 +39,6 @@ CONNECT_TIMEOUT_NS: Final = 2 * SECOND
 TEARDOWN_LINGER_NS: Final = SECOND // 2
 SILENT_BODY_NS: Final = SECOND
 
-_FRAME: Final = struct.Struct(">BBH").unpack_from
-_FRAME_HEADER: Final = 4
-_DOLLAR: Final = 0x24
-_STARTS: Final = frozenset(b"$RAGOST")
-"""First bytes of a frame, a reply, and the requests that servers make."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -74,17 +67,6 @@ class FeedOptions:
     reply_timeout_ns: int = 5 * SECOND // 2
     target_ns: int = SECOND // 2
     """Length of a fragment."""
-
-
-@dataclass(slots=True)
-class FeedCounters:
-    """Growing counts of one connection; written by the reactor's thread, read by anybody."""
-
-    bytes: int = 0
-    desyncs: int = 0
-    """How often the stream lost its structure and was found again."""
-    foreign_frames: int = 0
-    """Interleaved frames on channels that were never granted."""
 
 
 class SilentError(UnavailableError):
@@ -137,12 +119,11 @@ class Feed:
         self._deliver = deliver
         self._ended: Callable[[OvertError], None] | None = ended
         self._receiving = receiving
-        self._parser = ServerParser()
+        self._stream = InterleavedStream(
+            endpoint.host, self.counters, messages=self._read, playing=lambda: self._playing
+        )
         self._carried = b""
-        self._lost_structure = False
-        self._skip = 0
         self._audio_refused = self._finished = False
-        self._channels: dict[int, FrameHandler] = {}
         self._reception: Reception | None = None
         self._not_before_ns = not_before_ns
         self._began_ns = self._progress_ns = self._text_ns = self._now = 0
@@ -264,8 +245,8 @@ class Feed:
         if not self._link.is_open:
             self._check_connection(now - self._began_ns, host)
             return
-        if self._parser.awaiting_silence and now - self._text_ns > SILENT_BODY_NS:
-            self._handle(self._parser.finish_silent())
+        if self._stream.parser.awaiting_silence and now - self._text_ns > SILENT_BODY_NS:
+            self._handle(self._stream.parser.finish_silent())
         if self.dialogue.phase is not Phase.PLAYING:
             self._check_reply(now, host)
             return
@@ -297,7 +278,7 @@ class Feed:
     def _check_reply(self, now: int, host: str) -> None:
         if now - self._progress_ns <= self.options.reply_timeout_ns:
             return
-        pending = self._parser.pending_text()
+        pending = self._stream.parser.pending_text()
         seconds = self.options.reply_timeout_ns / SECOND
         msg = f"{host} does not answer {self.dialogue.phase.upper()} within {seconds:g} s"
         msg += f"; {pending}" if pending else ""
@@ -319,7 +300,7 @@ class Feed:
                 return
             self.counters.bytes += count
             stop = carried + count
-            used = self._consume(buffer, stop)
+            used = self._stream.consume(buffer, stop, self._now)
             if self._closed:
                 return
             if stop - used > MAX_CARRIED:
@@ -336,8 +317,8 @@ class Feed:
         if self._closing_ns:
             self._close()
             return
-        if self._parser.awaiting_silence:
-            self._handle(self._parser.finish_silent())
+        if self._stream.parser.awaiting_silence:
+            self._handle(self._stream.parser.finish_silent())
         what = "while it was recorded" if self._playing else f"in answer to {self.dialogue.phase.upper()}"
         msg = f"{self._endpoint.host} closed the connection {what}"
         raise UnavailableError(msg)
@@ -346,79 +327,10 @@ class Feed:
     def _playing(self) -> bool:
         return self.dialogue.phase is Phase.PLAYING
 
-    def _consume(self, buffer: memoryview, stop: int) -> int:
-        """Take whole frames and text from the buffer; return how far it came."""
-        position = 0
-        now = self._now
-        while position < stop and not self._lost_structure:
-            if self._parser.mid_message or buffer[position] != _DOLLAR:
-                position = self._text(buffer, position, stop)
-                if self._closed:
-                    return stop
-                continue
-            taken = self._frames(buffer, position, stop, now)
-            self._parser.position += taken - position
-            if taken == position or (taken < stop and buffer[taken] == _DOLLAR):
-                position = taken
-                break
-            position = taken
-        if self._lost_structure:
-            return self._find_structure(buffer, position, stop)
-        return position
-
-    def _frames(self, buffer: memoryview, position: int, stop: int, now: int) -> int:
-        """Take interleaved frames until something else comes, or one is incomplete; return how far it came."""
-        channels = self._channels
-        while stop - position > _FRAME_HEADER:
-            dollar, channel, length = _FRAME(buffer, position)
-            start = position + _FRAME_HEADER
-            end = start + length
-            if dollar != _DOLLAR or end > stop:
-                break
-            handler = channels.get(channel)
-            if handler is not None and length and buffer[start] & 0xC0 == 0x80:
-                position = handler(buffer, start, end, stop, now)
-            elif handler is None and (end == stop or buffer[end] in _STARTS):
-                self.counters.foreign_frames += 1
-                position = end
-            else:
-                self._lose_structure()
-                break
-        return position
-
-    def _text(self, buffer: memoryview, position: int, stop: int) -> int:
-        """Feed RTSP text to the parser; return the new position."""
-        try:
-            messages, consumed = self._parser.feed(buffer[position:stop])
-        except InvalidError as error:
-            if not self._playing:
-                msg = f"{self._endpoint.host}: {error}"
-                raise InvalidError(msg) from error
-            self._lose_structure()
-            return position
+    def _read(self, messages: list[ServerMessage]) -> bool:
         self._text_ns = self._now
         self._handle(messages)
-        return position + consumed
-
-    def _lose_structure(self) -> None:
-        self._lost_structure = True
-        self._skip = 1
-        self.counters.desyncs += 1
-        if self.counters.desyncs > MAX_DESYNCS:
-            msg = f"{self._endpoint.host} lost the structure of its stream {MAX_DESYNCS} times in one session"
-            raise InvalidError(msg)
-
-    def _find_structure(self, buffer: memoryview, position: int, stop: int) -> int:
-        """Look for the next frame after garbage, and go on from there; what cannot be told yet is kept."""
-        # What misled us is passed over once; a place that was kept to be confirmed later stands at the beginning.
-        found = find_resume(buffer[position:stop], self._channels.keys(), start=self._skip)
-        self._skip = 0
-        self._parser.position += found.offset
-        position += found.offset
-        if not found.confirmed:
-            return position
-        self._lost_structure = False
-        return position + self._consume(buffer[position:stop], stop - position)
+        return not self._closed
 
     def _handle(self, messages: list[ServerMessage]) -> None:
         for message in messages:
@@ -456,9 +368,9 @@ class Feed:
             if track.transport is None:
                 continue
             if track.rtp_channel is not None:
-                self._channels[track.rtp_channel] = receiving.interleaved_media(track.rtp_channel)
+                self._stream.channels[track.rtp_channel] = receiving.interleaved_media(track.rtp_channel)
             if track.rtcp_channel is not None:
-                self._channels[track.rtcp_channel] = receiving.interleaved_control
+                self._stream.channels[track.rtcp_channel] = receiving.interleaved_control
             if track.transport.lower == "udp":
                 self._reactor.hasten(self)
                 pair = self._pairs[index]
@@ -478,7 +390,7 @@ class Feed:
             # The reply to PLAY completes what the server left out of its replies to SETUP.
             for track, receiving in zip(self.dialogue.tracks, self._reception.tracks, strict=True):
                 if track.rtcp_channel is not None:
-                    self._channels.setdefault(track.rtcp_channel, receiving.interleaved_control)
+                    self._stream.channels.setdefault(track.rtcp_channel, receiving.interleaved_control)
         self.playing_since_ns = self._now
         self._next_keepalive_ns = self._now + int(self.dialogue.keepalive_interval_s * SECOND)
         self._next_report_ns = self._now + REPORT_INTERVAL_NS
@@ -491,7 +403,7 @@ class Feed:
             if not report:
                 continue
             if track.rtcp_channel is not None:
-                self._send(bytes((_DOLLAR, track.rtcp_channel)) + len(report).to_bytes(2, "big") + report)
+                self._send(bytes((DOLLAR, track.rtcp_channel)) + len(report).to_bytes(2, "big") + report)
             elif track.transport is not None and track.transport.server_ports is not None and self._pairs:
                 self._pairs[index].send_report(self._endpoint, track.transport.server_ports, report)
 

@@ -19,7 +19,8 @@ from urllib.parse import quote
 
 from overt.clock import SECOND, RecorderClock
 from overt.errors import ForbiddenError, InvalidError, OvertError, UnavailableError
-from overt.media.feed import FeedCounters, SilentError
+from overt.media.feed import SilentError
+from overt.media.interleaved import FeedCounters
 from overt.media.reactor import READ_LIMIT, DefectError, Reactor
 from overt.media.reception import Reception
 from overt.media.rtsp.auth import Credentials

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from overt.errors import ForbiddenError, InvalidError, OvertError, UnavailableError
@@ -11,6 +10,7 @@ from overt.media.rtsp.auth import Authenticator, Credentials
 from overt.media.rtsp.keepalive import KeepaliveForms, keepalive_interval_s
 from overt.media.rtsp.messages import Request, Response, ServerMessage, ServerRequest, readable
 from overt.media.rtsp.refusals import refusal
+from overt.media.rtsp.requests import Phase, SentRequest, Unanswered
 from overt.media.rtsp.sdp import (
     SessionDescription,
     choose_audio,
@@ -19,7 +19,7 @@ from overt.media.rtsp.sdp import (
     offered,
     parse_sdp,
 )
-from overt.media.rtsp.tracks import Track, complete, free_channel, grant, granted_channels
+from overt.media.rtsp.tracks import Track, complete, free_channel, grant
 from overt.media.rtsp.transport import (
     DEFAULT_SESSION_TIMEOUT_S,
     Lower,
@@ -46,38 +46,10 @@ if TYPE_CHECKING:
 
 MAX_REDIRECTS: Final = 5
 MAX_NOTES: Final = 32
-MAX_PENDING: Final = 8
-"""Requests without a reply that are remembered; older ones are forgotten."""
 
 _TRY_OTHER_URL: Final = {400, 404, 451}
 """Refusals of a SETUP or PLAY after which another reading of the control URL is tried."""
 _OUR_METHODS: Final = "OPTIONS, ANNOUNCE, GET_PARAMETER, SET_PARAMETER, REDIRECT"
-
-
-class Phase(StrEnum):
-    """Where a dialogue stands; named after the request that awaits its reply."""
-
-    IDLE = "idle"
-    OPTIONS = "options"
-    DESCRIBE = "describe"
-    SETUP = "setup"
-    PLAY = "play"
-    PLAYING = "playing"
-    REDIRECTED = "redirected"
-    """Close the connection and go on with `redirected()`."""
-    TEARDOWN = "teardown"
-    CLOSED = "closed"
-
-
-@dataclass(slots=True)
-class _Pending:
-    cseq: int
-    method: str
-    url: str = field(repr=False)
-    purpose: Phase
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
-    authorized: bool
-    retried: bool
 
 
 class RtspDialogue:
@@ -95,7 +67,6 @@ class RtspDialogue:
     """
 
     __slots__ = (
-        "_abandoned",
         "_aggregate_urls",
         "_auth",
         "_credentials",
@@ -103,7 +74,6 @@ class RtspDialogue:
         "_keepalive",
         "_keepalive_authorized",
         "_options_first",
-        "_pending",
         "_play_range",
         "_redirect_credentials",
         "_redirects",
@@ -111,6 +81,7 @@ class RtspDialogue:
         "_timeout_s",
         "_transport",
         "_udp_ports",
+        "_unanswered",
         "_user_agent",
         "_want_audio",
         "description",
@@ -170,8 +141,7 @@ class RtspDialogue:
         self._redirect_credentials: Credentials | None = None
         self._user_agent = user_agent
         self._cseq = 0
-        self._pending: list[_Pending] = []
-        self._abandoned: set[int] = set()
+        self._unanswered = Unanswered()
         self._setting_up = 0
         self._aggregate_urls: tuple[str, ...] = (url.request_url,)
         self._play_range = True
@@ -213,11 +183,6 @@ class RtspDialogue:
         """After an error: it arose while audio was set up, so that a new attempt without audio may succeed."""
         return self.phase is Phase.CLOSED and self._setting_up == 1 and len(self.tracks) > 1
 
-    @property
-    def awaiting_reply(self) -> bool:
-        """A request that the dialogue needs answered is unanswered: the owner's reply timer should run."""
-        return self.phase in {Phase.OPTIONS, Phase.DESCRIBE, Phase.SETUP, Phase.PLAY, Phase.TEARDOWN}
-
     def start(self) -> bytes:
         """Return the first request. Call once."""
         if self.phase is not Phase.IDLE:
@@ -228,19 +193,11 @@ class RtspDialogue:
         self.phase = Phase.OPTIONS
         return self._send("OPTIONS", self.url.request_url, Phase.OPTIONS)
 
-    def give_up_options(self) -> bytes:
-        """Go on to DESCRIBE on a server that leaves OPTIONS unanswered; empty in any other phase."""
-        if self.phase is not Phase.OPTIONS:
-            return b""
-        self._note("the camera does not answer OPTIONS")
-        self._abandon_pending()
-        return self._describe()
-
     def keepalive(self) -> bytes:
         """Return a request that keeps the session alive; empty unless PLAYING."""
         if self.phase is not Phase.PLAYING:
             return b""
-        self._pending = [pending for pending in self._pending if pending.purpose is not Phase.PLAYING]
+        self._unanswered.forget(Phase.PLAYING)
         return self._send(self._forms().method, self._aggregate_urls[0], Phase.PLAYING)
 
     def teardown(self) -> bytes:
@@ -248,7 +205,7 @@ class RtspDialogue:
         if self.session is None or self.phase in {Phase.TEARDOWN, Phase.IDLE}:
             self.phase = Phase.CLOSED
             return b""
-        self._abandon_pending()
+        self._unanswered.abandon()
         self.phase = Phase.TEARDOWN
         return self._send("TEARDOWN", self._aggregate_urls[0], Phase.TEARDOWN)
 
@@ -306,8 +263,8 @@ class RtspDialogue:
         authorization = self._auth.authorization(method, url) if may_authorize else None
         if authorization is not None:
             fields.append(("Authorization", authorization))
-        del self._pending[: 1 - MAX_PENDING]
-        self._pending.append(_Pending(self._cseq, method, url, purpose, headers, authorization is not None, retried))
+        request = SentRequest(self._cseq, method, url, purpose, headers, authorization is not None, retried)
+        self._unanswered.sent(request)
         return Request(method, url, (*fields, *headers)).to_bytes()
 
     def _describe(self) -> bytes:
@@ -336,7 +293,7 @@ class RtspDialogue:
     def _on_response(self, response: Response) -> bytes:
         if response.status < 200:
             return b""
-        pending = self._take_pending(response.cseq)
+        pending = self._unanswered.take(response.cseq)
         if pending is None:
             self.unexpected_replies += 1
             return b""
@@ -344,7 +301,7 @@ class RtspDialogue:
             return self._on_unauthorized(pending, response)
         return self._on_answered(pending, response)
 
-    def _on_answered(self, pending: _Pending, response: Response) -> bytes:
+    def _on_answered(self, pending: SentRequest, response: Response) -> bytes:
         succeeded = response.status < 300
         if succeeded and pending.authorized:
             self._auth.accepted()
@@ -365,24 +322,7 @@ class RtspDialogue:
             return self._on_set_up(response)
         return self._on_playing(response)
 
-    def _abandon_pending(self) -> None:
-        """Forget what is unanswered; a reply that comes late after all is not taken for that of the next request."""
-        self._abandoned = {pending.cseq for pending in self._pending}
-        self._pending.clear()
-
-    def _take_pending(self, cseq: int | None) -> _Pending | None:
-        """Return the request that a reply answers: that of its CSeq, else (servers err) the oldest unanswered one."""
-        for index, pending in enumerate(self._pending):
-            if pending.cseq == cseq:
-                # Replies come in order (RFC 2326 §1.1): what was asked before stays unanswered.
-                del self._pending[: index + 1]
-                return pending
-        if cseq in self._abandoned:
-            self._abandoned.discard(cseq)
-            return None
-        return self._pending.pop(0) if self._pending else None
-
-    def _on_unauthorized(self, pending: _Pending, response: Response) -> bytes:
+    def _on_unauthorized(self, pending: SentRequest, response: Response) -> bytes:
         if pending.purpose is Phase.PLAYING and not self._keepalive_authorized:
             self._forms().refused += 1
             return b""
@@ -432,7 +372,7 @@ class RtspDialogue:
         self.phase = Phase.REDIRECTED
         return b""
 
-    def _on_refused(self, pending: _Pending, response: Response) -> bytes:
+    def _on_refused(self, pending: SentRequest, response: Response) -> bytes:
         error = refusal(response.status, response.reason, pending.method, redact_request_url(pending.url))
         if pending.purpose is Phase.SETUP:
             track = self.tracks[self._setting_up]
@@ -498,10 +438,6 @@ class RtspDialogue:
         grant(track, self.tracks, granted)
         self._setting_up += 1
         return self._setup() if self._setting_up < len(self.tracks) else self._play()
-
-    def channels(self) -> set[int]:
-        """Return the interleaved channels granted so far, of RTP and RTCP; the set that `find_resume` wants."""
-        return granted_channels(self.tracks)
 
     def _on_playing(self, response: Response) -> bytes:
         self._keep_session(response)
