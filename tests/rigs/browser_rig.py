@@ -216,8 +216,8 @@ LOOK: Final = """() => {
       canvas: player?.painting.shown ?? false, drawn: player?.painting.count ?? 0, stream: player?.footage.stream ?? "",
       width: tile.renderRoot.querySelector("video").videoWidth};
   });
-  return {at: clock.time, rate: clock.rate, playing: clock.playing, markIn: review.markIn ?? null,
-    markOut: review.markOut ?? null, tiles};
+  return {at: clock.time, rate: clock.rate, playing: clock.playing, markIn: review.marks.in ?? null,
+    markOut: review.marks.out ?? null, tiles};
 }"""
 """How looking back stands: the clock, and of each tile its state and the moment of the frame on the screen.
 

@@ -15,6 +15,21 @@ import { Playback } from "./playback.ts";
 import { RecordedDays } from "./recorded-days.ts";
 import type { RecordedPlayer } from "./recorded.ts";
 import { daysOf, shortcutsOf, toolsOf, transportOf, type ReviewActions } from "./review-controls.ts";
+import {
+  LAYOUTS,
+  NOTHING,
+  UNMARKED,
+  alone,
+  inLayout,
+  marked,
+  pickedFirst,
+  withCamera,
+  withTile,
+  withoutCamera,
+  type Layout,
+  type Marks,
+  type Shown,
+} from "./review-layout.ts";
 import type { OvertReviewTile } from "./review-tile.ts";
 import "./review-tile.ts";
 import { reviewStyles } from "./review-styles.ts";
@@ -24,9 +39,6 @@ import type { OvertTimeline } from "./timeline.ts";
 import "./timeline.ts";
 import type { Lane } from "./timeline-view.ts";
 
-const LAYOUTS = [1, 2, 4, 9] as const;
-type Layout = (typeof LAYOUTS)[number];
-const MOST = 9;
 /** What decoded pictures of all cameras together may take. */
 const PICTURES_BYTES = 200e6;
 /** While playing, labels and the cursor are renewed so often; pictures at every frame. */
@@ -56,13 +68,11 @@ export class OvertReview extends LitElement {
     exporting: { attribute: false },
     cameras: { state: true },
     info: { state: true },
-    layout: { state: true },
     day: { state: true },
     lanes: { state: true },
     at: { state: true },
-    picked: { state: true },
-    markIn: { state: true },
-    markOut: { state: true },
+    shown: { state: true },
+    marks: { state: true },
     message: { state: true },
   };
 
@@ -72,17 +82,13 @@ export class OvertReview extends LitElement {
   declare exporting: ReadonlySet<string>;
   declare cameras: readonly CameraInfo[];
   declare info: SessionInfo | undefined;
-  declare layout: Layout;
   declare day: Day | undefined;
   declare lanes: readonly Lane[];
   declare at: number;
-  declare picked: number;
-  declare markIn: number | undefined;
-  declare markOut: number | undefined;
+  declare shown: Shown;
+  declare marks: Marks;
   declare message: string;
 
-  /** Names of the cameras in the tiles, in order. */
-  #chosen: string[] = [];
   #looked: (LookedAt | undefined)[] = [];
   #playback: Playback | undefined;
   #days: RecordedDays | undefined;
@@ -105,10 +111,10 @@ export class OvertReview extends LitElement {
     super();
     this.cameras = [];
     this.exporting = new Set();
-    this.layout = 1;
+    this.shown = NOTHING;
+    this.marks = UNMARKED;
     this.lanes = [];
     this.at = 0;
-    this.picked = 0;
     this.message = "";
   }
 
@@ -120,15 +126,9 @@ export class OvertReview extends LitElement {
 
   /** Shows a further camera, at the moment at hand; beyond nine, in place of the one that is picked. */
   add(camera: string): void {
-    const there = this.#chosen.indexOf(camera);
-    if (there >= 0) {
-      this.picked = there;
-      return;
-    }
-    if (this.#chosen.length < MOST) this.#chosen = [...this.#chosen, camera];
-    else this.#chosen[this.picked] = camera;
-    this.layout = LAYOUTS.find((layout) => layout >= this.#chosen.length) ?? MOST;
-    this.picked = this.#chosen.indexOf(camera);
+    const there = this.chosen.includes(camera);
+    this.shown = withCamera(this.shown, camera);
+    if (there) return;
     if (this.day !== undefined) this.#again();
     else if (this.info !== undefined) this.#showNow(this.info);
     announce(`${nameOf(camera)} shown.`, "cameras");
@@ -141,16 +141,13 @@ export class OvertReview extends LitElement {
 
   /** Shows a camera no more. */
   close(camera: string): void {
-    this.#chosen = this.#chosen.filter((each) => each !== camera);
-    this.layout = LAYOUTS.find((layout) => layout >= this.#chosen.length) ?? MOST;
-    this.picked = Math.max(0, Math.min(this.picked, this.#chosen.length - 1));
+    this.shown = withoutCamera(this.shown, camera);
     this.#again();
-    this.requestUpdate();
   }
 
   /** Names of the cameras that are shown. */
   get chosen(): readonly string[] {
-    return this.#chosen;
+    return this.shown.cameras;
   }
 
   /** The players that have footage, in the order of the tiles; for measurements. */
@@ -220,10 +217,9 @@ export class OvertReview extends LitElement {
     if (wanted === undefined || this.info === undefined) return;
     this.#wanted = undefined;
     if (this.opener !== undefined || this.cameras.some((camera) => camera.camera === wanted.camera)) {
-      this.layout = 1;
-      this.#chosen = [wanted.camera];
+      this.shown = alone(wanted.camera);
     } else {
-      this.#fill(this.layout);
+      this.#fill(this.shown.layout);
       this.message = `Your grant does not open recordings of ${nameOf(wanted.camera)}.`;
     }
     const day = Day.containing(wanted.at_us, this.info.time_zone);
@@ -232,16 +228,9 @@ export class OvertReview extends LitElement {
 
   /** So many tiles, with the cameras that were there and further ones behind them. */
   #fill(layout: Layout): void {
-    this.layout = layout;
-    if (this.opener !== undefined) {
-      // What somebody looks at is theirs to say: no camera is opened because there is room.
-      this.#chosen = this.#chosen.slice(0, layout);
-      this.picked = Math.max(0, Math.min(this.picked, this.#chosen.length - 1));
-      return;
-    }
-    const others = this.cameras.map((camera) => camera.camera).filter((name) => !this.#chosen.includes(name));
-    this.#chosen = [...this.#chosen, ...others].slice(0, layout);
-    this.picked = Math.min(this.picked, this.#chosen.length - 1);
+    // Where a look is opened, what somebody looks at is theirs to say: no camera is opened because there is room.
+    const others = this.opener === undefined ? this.cameras.map((each) => each.camera) : [];
+    this.shown = inLayout(this.shown, layout, others);
   }
 
   /** Loads the chosen cameras for a day and puts the clock on a moment of it. */
@@ -250,7 +239,7 @@ export class OvertReview extends LitElement {
     this.#loading = new AbortController();
     const { signal } = this.#loading;
     this.#pending = { at, play };
-    if (this.day?.date !== day.date) this.markIn = this.markOut = undefined;
+    if (this.day?.date !== day.date) this.marks = UNMARKED;
     this.day = day;
     const before = this.#playback?.clock;
     before?.pause();
@@ -266,9 +255,9 @@ export class OvertReview extends LitElement {
   async #openDay(day: Day, signal: AbortSignal): Promise<ReadonlyMap<string, string> | undefined> {
     const { opener, session } = this;
     if (opener === undefined) return new Map();
-    if (session === undefined || this.#chosen.length === 0) return undefined;
+    if (session === undefined || this.chosen.length === 0) return undefined;
     try {
-      const shut = await opener(this.#chosen, day);
+      const shut = await opener(this.chosen, day);
       if (signal.aborted) return undefined;
       this.cameras = await session.cameras();
       this.info = session.info ?? this.info;
@@ -283,10 +272,10 @@ export class OvertReview extends LitElement {
     const shut = await this.#openDay(day, signal);
     const situation = this.#situation(day);
     if (shut === undefined || situation === undefined || signal.aborted) return;
-    this.#days?.want(this.#chosen, this.cameras, day, this.info?.may ?? [], this.session?.nowUs ?? 0);
+    this.#days?.want(this.chosen, this.cameras, day, this.info?.may ?? [], this.session?.nowUs ?? 0);
     this.#setLanes();
     const results = await Promise.all(
-      this.#chosen.map(async (name): Promise<LookedAt | string> => {
+      this.chosen.map(async (name): Promise<LookedAt | string> => {
         const camera = this.cameras.find((each) => each.camera === name);
         if (camera === undefined) return shut.get(name) ?? "This camera is not known any more.";
         return lookAt(camera, situation, signal).catch((error: unknown) => wordsOf(error));
@@ -303,11 +292,11 @@ export class OvertReview extends LitElement {
         const text = typeof looked === "string" ? looked : looked.note;
         if (typeof looked !== "string") this.#looked[i] = looked;
         tile.status = { kind: "failed", text, note: "", hold: false };
-        announce(`${nameOf(this.#chosen[i] ?? "")}: ${text}`, this.#chosen[i]);
+        announce(`${nameOf(this.chosen[i] ?? "")}: ${text}`, this.chosen[i]);
         continue;
       }
       this.#looked[i] = looked;
-      const player = tile.show(looked.footage, () => PICTURES_BYTES / Math.max(1, this.#chosen.length));
+      const player = tile.show(looked.footage, () => PICTURES_BYTES / Math.max(1, this.chosen.length));
       tile.note = looked.note === RING_NOTE ? "" : looked.note;
       if (player === undefined) continue;
       player.recordings = looked.recordings;
@@ -332,11 +321,11 @@ export class OvertReview extends LitElement {
     const { session, info } = this;
     if (session === undefined || info === undefined) return undefined;
     const may = session.info?.may ?? info.may;
-    return { recorder: session, may, nowUs: session.nowUs, day, alone: this.#chosen.length === 1 };
+    return { recorder: session, may, nowUs: session.nowUs, day, alone: this.chosen.length === 1 };
   }
 
   #setLanes(): void {
-    this.lanes = this.#chosen.flatMap((camera, i) => {
+    this.lanes = this.chosen.flatMap((camera, i) => {
       const recordings = this.#tiles()[i]?.player?.recordings ?? this.#looked[i]?.recordings;
       return recordings === undefined ? [] : [{ camera: nameOf(camera), recordings }];
     });
@@ -416,18 +405,18 @@ export class OvertReview extends LitElement {
       ${this.#renderDay(day)}
       ${this.message === "" ? nothing : html`<p class="message">${this.message}
         <button type="button" @click=${() => (this.message = "")}>Hide this message</button></p>`}
-      <div class="tiles n${this.layout}">
-        ${this.#chosen.map(
-          (camera, i) => html`<overt-review-tile .number=${i + 1} .camera=${camera} ?picked=${i === this.picked}
-            .cameras=${this.opener === undefined ? this.cameras.map((each) => each.camera) : this.#chosen}
+      <div class="tiles n${this.shown.layout}">
+        ${this.chosen.map(
+          (camera, i) => html`<overt-review-tile .number=${i + 1} .camera=${camera} ?picked=${i === this.shown.picked}
+            .cameras=${this.opener === undefined ? this.cameras.map((each) => each.camera) : this.chosen}
             .removable=${this.opener !== undefined} @close=${() => this.close(camera)}
-            @pick=${() => (this.picked = i)}
+            @pick=${() => (this.shown = { ...this.shown, picked: i })}
             @choose=${(event: CustomEvent<{ camera: string }>) => this.#choose(i, event.detail.camera)}></overt-review-tile>`,
         )}
       </div>
       ${transportOf(day, this.at, this.#playback?.clock, this.#actions)}
       <overt-timeline .day=${day} .lanes=${this.lanes} .at=${this.at} .now=${this.#nowOnDay()}
-        .markIn=${this.markIn} .markOut=${this.markOut}
+        .markIn=${this.marks.in} .markOut=${this.marks.out}
         @scrub=${(event: CustomEvent<{ at: number }>) => this.#scrub(event.detail.at)}
         @seek=${(event: CustomEvent<{ at: number }>) => this.#seek(event.detail.at)}
         @toggle=${() => this.#playback?.toggle()}>${this.#renderTools(day)}</overt-timeline>
@@ -460,12 +449,12 @@ export class OvertReview extends LitElement {
   }
 
   #renderTools(day: Day) {
-    const mayClip = this.#chosen.some((each) => this.exporting.has(each));
-    const offered = (this.opener === undefined ? this.cameras : this.#chosen).length;
-    return html`${toolsOf(day, { in: this.markIn, out: this.markOut }, mayClip, this.#actions)}
+    const mayClip = this.chosen.some((each) => this.exporting.has(each));
+    const offered = (this.opener === undefined ? this.cameras : this.chosen).length;
+    return html`${toolsOf(day, this.marks, mayClip, this.#actions)}
       <div class="group spacer" slot="tools" role="group" aria-label="Number of pictures">
         ${LAYOUTS.filter((_, i) => i === 0 || (LAYOUTS[i - 1] ?? 0) < offered).map(
-          (layout) => html`<button type="button" aria-pressed=${layout === this.layout}
+          (layout) => html`<button type="button" aria-pressed=${layout === this.shown.layout}
             aria-label=${layout === 1 ? "1 picture" : `${layout} pictures`}
             @click=${() => this.#relayout(layout)}>${layout}</button>`,
         )}
@@ -477,16 +466,12 @@ export class OvertReview extends LitElement {
   }
 
   #choose(tile: number, camera: string): void {
-    const other = this.#chosen.indexOf(camera);
-    // A camera is shown once: two tiles change places.
-    if (other >= 0) this.#chosen[other] = this.#chosen[tile] ?? camera;
-    this.#chosen[tile] = camera;
+    this.shown = withTile(this.shown, tile, camera);
     this.#again();
   }
 
   #relayout(layout: Layout): void {
-    const picked = this.#chosen[this.picked];
-    if (layout === 1 && picked !== undefined) this.#chosen = [picked];
+    if (layout === 1) this.shown = pickedFirst(this.shown);
     this.#fill(layout);
     this.#again();
   }
@@ -526,7 +511,7 @@ export class OvertReview extends LitElement {
   }
 
   #step(direction: 1 | -1): void {
-    const player = this.#tiles()[this.picked]?.player ?? this.players[0];
+    const player = this.#tiles()[this.shown.picked]?.player ?? this.players[0];
     void this.#playback?.step(direction, player).then(() => this.#label());
   }
 
@@ -534,27 +519,20 @@ export class OvertReview extends LitElement {
     const at = this.#playback?.clock.time;
     const { day } = this;
     if (at === undefined || day === undefined) return;
-    if (what === "clear") this.markIn = this.markOut = undefined;
-    else if (what === "in") {
-      this.markIn = at;
-      if (this.markOut !== undefined && this.markOut <= at) this.markOut = undefined;
-    } else {
-      this.markOut = at;
-      if (this.markIn !== undefined && this.markIn >= at) this.markIn = undefined;
-    }
+    this.marks = marked(this.marks, what, at);
     announce(what === "clear" ? "Marks cleared." : `Marked ${what} at ${day.label(at)}.`, "mark");
   }
 
   #clip(): void {
-    const { day } = this;
-    if (day === undefined || this.markIn === undefined || this.markOut === undefined) return;
-    const cameras = this.#chosen.filter((each) => this.exporting.has(each));
-    const detail: ClipRequest = { cameras, fromUs: day.utcUsAt(this.markIn), toUs: day.utcUsAt(this.markOut) };
+    const { day, marks } = this;
+    if (day === undefined || marks.in === undefined || marks.out === undefined) return;
+    const cameras = this.chosen.filter((each) => this.exporting.has(each));
+    const detail: ClipRequest = { cameras, fromUs: day.utcUsAt(marks.in), toUs: day.utcUsAt(marks.out) };
     this.dispatchEvent(new CustomEvent("overt-clip", { detail, bubbles: true, composed: true }));
   }
 
   async #snapshot(): Promise<void> {
-    if (this.day !== undefined) await savePicture(this.#tiles()[this.picked]?.player, this.day, this.at);
+    if (this.day !== undefined) await savePicture(this.#tiles()[this.shown.picked]?.player, this.day, this.at);
   }
 }
 
