@@ -301,14 +301,12 @@ def test_a_change_during_the_putting_is_put_next() -> None:
 def test_a_defect_of_ours_ends_no_thread_and_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     told = Told(0)
     assigner = with_client(told)
-    monkeypatch.setattr(assigning.connection, "close", lambda: None)  # the test's own
-    monkeypatch.setattr(assigning, "close_old_connections", lambda: None)
     revisions.changed()
     with monkeypatch.context() as broken:
         broken.setattr(assigning, "recorded_by", lambda recorder: 1 // 0)
-        assert 0 < assigner._round() < assigning.LOOK_S
+        assert 0 < assigner.round() < assigning.LOOK_S
     assert "log says why" in revisions.state_of().problem
-    assert assigner._round() == assigning.LOOK_S
+    assert assigner.round() == assigning.LOOK_S
     assert revisions.in_step(revisions.state_of())
 
 

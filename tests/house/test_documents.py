@@ -201,15 +201,20 @@ def thread_names() -> Iterator[str]:
     """Yield the names that the code gives to threads; what is put in at run time becomes `*`."""
     for module in MODULES:
         for call in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-            if not isinstance(call, ast.Call) or ast.unparse(call.func).split(".")[-1] not in {
-                "Thread",
-                "ThreadPoolExecutor",
-            }:
+            if not isinstance(call, ast.Call):
                 continue
-            for keyword in call.keywords:
-                if keyword.arg in {"name", "thread_name_prefix"}:
-                    parts = keyword.value.values if isinstance(keyword.value, ast.JoinedStr) else [keyword.value]
-                    yield "".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in parts)
+            match ast.unparse(call.func).split(".")[-1]:
+                case "Rounds":
+                    names = call.args[:1]
+                case "Thread" | "ThreadPoolExecutor":
+                    names = [each.value for each in call.keywords if each.arg in {"name", "thread_name_prefix"}]
+                case _:
+                    continue
+            for name in names:
+                if isinstance(name, ast.Attribute):
+                    continue  # told by whoever makes it
+                parts = name.values if isinstance(name, ast.JoinedStr) else [name]
+                yield "".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in parts)
 
 
 def test_every_thread_is_in_the_plan() -> None:

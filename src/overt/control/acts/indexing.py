@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, close_old_connections, transaction
+from django.db import transaction
 
 from overt.contract.instant import datetime_of
 from overt.control.acts.book import reader
 from overt.control.acts.models import Act, ActCamera, ActReviewed
-from overt.errors import CorruptError, MissingError, OvertError
+from overt.control.rounds import Rounds
+from overt.errors import CorruptError, MissingError
 from overt.ledger.leaves import Leaf
 from overt.ledger.reader import LedgerReader
 
@@ -122,34 +123,10 @@ def _id(whom: object) -> UUID | None:
         return None
 
 
-class Indexer:
-    """Keeps the table up in a thread of its own."""
+def keep_up() -> Rounds:
+    """Return what keeps the table up, in a thread of its own."""
 
-    def __init__(self) -> None:
-        """Be ready; `start` begins."""
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="acts-index", daemon=True)
+    def look() -> None:
+        catch_up()
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End; waits for what it is doing."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        trouble = ""
-        while not self._stopping.wait(EVERY_S):
-            close_old_connections()
-            try:
-                catch_up()
-                said = ""
-            except (OvertError, DatabaseError, InterfaceError) as error:
-                said = str(error)
-            finally:
-                close_old_connections()
-            if said and said != trouble:
-                _LOG.warning("acts cannot be put into the table by which they are found: %s", said)
-            trouble = said
+    return Rounds("acts-index", "keeping the table up by which acts are found", look, every_s=EVERY_S, first_s=EVERY_S)

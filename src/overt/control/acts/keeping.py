@@ -9,16 +9,17 @@ from typing import Final
 from django.conf import settings
 
 from overt.control.acts import book
-from overt.control.acts.indexing import Indexer
+from overt.control.acts.indexing import keep_up
 from overt.control.acts.kinds import Kind
 from overt.control.acts.outside import SOCKET, Doorway
-from overt.control.acts.pruning import Pruner
+from overt.control.acts.pruning import keep_for
 from overt.control.acts.recording import Json, record
 from overt.control.configuration import ControlSettings
+from overt.control.rounds import Rounds
 from overt.errors import OvertError
 
 _LOG: Final = logging.getLogger(__name__)
-_running: Final[list[Indexer | Doorway | Pruner]] = []
+_running: Final[list[Rounds | Doorway]] = []
 
 
 def _settings(told: ControlSettings) -> dict[str, Json]:
@@ -45,9 +46,9 @@ def start() -> None:
     except OvertError as error:
         _LOG.error("the ledger cannot be written, and nothing that has to be written down can be done: %s", error)
     told: ControlSettings = settings.CONTROL
-    parts: list[Indexer | Doorway | Pruner] = [Indexer(), Doorway(told.data / SOCKET)]
+    parts: list[Rounds | Doorway] = [keep_up(), Doorway(told.data / SOCKET)]
     if told.acts_keep_days is not None:
-        parts.append(Pruner(told.acts_keep_days))
+        parts.append(keep_for(told.acts_keep_days))
     for part in parts:
         part.start()
         _running.append(part)

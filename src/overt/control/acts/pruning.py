@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import threading
 from typing import Final
 
-from django.db import DatabaseError, InterfaceError, close_old_connections, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -21,7 +20,7 @@ from overt.control.acts.indexing import catch_up
 from overt.control.acts.kinds import Kind
 from overt.control.acts.models import Act, ActCamera
 from overt.control.acts.recording import Json, record
-from overt.errors import OvertError
+from overt.control.rounds import Rounds
 
 KINDS: Final = ("look.", "clip.", "sign-in.")
 """Beginnings of the kinds whose details are removed."""
@@ -75,35 +74,12 @@ def _old(before: dt.datetime) -> QuerySet[Act]:
     return _of_kinds(Act.objects.filter(at__lt=before, pruned=False))
 
 
-class Pruner:
-    """Looks once a day, in a thread of its own."""
+def keep_for(days: int) -> Rounds:
+    """Return what removes old details once a day, in a thread of its own."""
 
-    def __init__(self, keep_days: int) -> None:
-        """Be ready; `start` begins."""
-        self._keep_days = keep_days
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="acts-pruning", daemon=True)
+    def look() -> None:
+        count = prune(days)
+        if count:
+            _LOG.info("the details of %d leaves older than %d days were removed", count, days)
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End; waits for what it is doing."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        wait_s = 0.0
-        while not self._stopping.wait(wait_s):
-            close_old_connections()
-            try:
-                count = prune(self._keep_days)
-                wait_s = EVERY_S
-                if count:
-                    _LOG.info("the details of %d leaves older than %d days were removed", count, self._keep_days)
-            except (OvertError, DatabaseError, InterfaceError) as error:
-                wait_s = AGAIN_S
-                _LOG.error("old details of the ledger could not be removed, and this is tried again: %s", error)
-            finally:
-                close_old_connections()
+    return Rounds("acts-pruning", "removing old details from the ledger", look, every_s=EVERY_S, again_s=AGAIN_S)

@@ -9,19 +9,18 @@ from __future__ import annotations
 import json
 import logging
 import random
-import threading
 from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import close_old_connections, connection
 
 from overt.contract.socket_client import SocketClient
 from overt.control.estate import revisions
 from overt.control.estate.addresses import Network
 from overt.control.estate.models import RECORDER_NAME
 from overt.control.estate.recorded import assignment_of, checker, recorded_by
+from overt.control.rounds import Rounds
 from overt.errors import ConflictError, OvertError, UnavailableError
 
 LOOK_S: Final = 5.0
@@ -30,7 +29,6 @@ FIRST_WAIT_S: Final = 0.5
 LONGEST_WAIT_S: Final = 15.0
 PUT_TIMEOUT_S: Final = 30.0
 """Thousands of cameras take a recorder a moment."""
-STOP_TIMEOUT_S: Final = 10.0
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -41,39 +39,29 @@ class Assigner:
         """Speak to the recorder that listens at `socket`; nobody need do so yet."""
         self._client = SocketClient(socket)
         self._ranges, self._recorder = ranges, recorder
-        self._wake, self._ending = threading.Event(), threading.Event()
         self._agreed = False
         """True once this recorder, since it was last away, has taken or confirmed an assignment of ours."""
         self._failures = 0
         self._said = ""
-        self._thread = threading.Thread(target=self._run, name="assignments", daemon=True)
+        self._rounds = Rounds("assignments", "telling the recorder what to record", self.round, every_s=LOOK_S)
 
     def start(self) -> None:
         """Begin."""
         revisions.assignment_changed.connect(self._changed)
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """End; a request under way is finished first."""
         revisions.assignment_changed.disconnect(self._changed)
-        self._ending.set()
-        self._wake.set()
-        self._thread.join(STOP_TIMEOUT_S)
+        self._rounds.stop()
 
     def _changed(self, recorder: str, **_: Any) -> None:
         if recorder == self._recorder:
-            self._wake.set()
+            self._rounds.wake()
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            self._wake.clear()
-            wait = self._round()
-            self._wake.wait(wait)
-
-    def _round(self) -> float:
+    def round(self) -> float:
         """Bring the recorder up to date; return the seconds until the next look, unless something changes first."""
         try:
-            close_old_connections()
             self.bring_up_to_date()
         except Exception as error:  # noqa: BLE001 - whatever it is: the recorder has to be told all the same, later
             self._agreed = False
@@ -81,8 +69,6 @@ class Assigner:
             self._say(error)
             wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self._failures, 6))
             return wait * random.uniform(0.75, 1.0)  # noqa: S311 - so that many do not come at once
-        finally:
-            connection.close()
         self._failures, self._said = 0, ""
         return LOOK_S
 

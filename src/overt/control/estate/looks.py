@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Self
 from uuid import UUID
 
@@ -43,40 +44,14 @@ class Look(BaseModel):
             replace=replace,
             new_password=device.password is not None,
             password=secret,
-            device=_without_password(seen),
+            device=dataclasses.replace(seen, password=None, streams=()),
             urls=tuple(each.url for each in typed),
             found=found,
         )
 
     def asked(self, streams: tuple[StreamInput, ...]) -> DeviceInput:
         """Return the device with streams, and with the password it was asked with."""
-        device = self.device
-        return DeviceInput(
-            device.host,
-            device.port,
-            device.username,
-            SecretStr(self.password),
-            device.onvif_port,
-            device.maker,
-            device.model,
-            device.firmware,
-            device.serial_number,
-            streams,
-        )
-
-
-def _without_password(device: DeviceInput) -> DeviceInput:
-    return DeviceInput(
-        device.host,
-        device.port,
-        device.username,
-        None,
-        device.onvif_port,
-        device.maker,
-        device.model,
-        device.firmware,
-        device.serial_number,
-    )
+        return dataclasses.replace(self.device, password=SecretStr(self.password), streams=streams)
 
 
 def begin(

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from overt.contract.fact import Fact
@@ -25,6 +24,7 @@ from overt.control.health.canary import Canary, CanaryState, Keys
 from overt.control.health.models import MAX_REASON, Recorder
 from overt.control.health.plain_text import plain
 from overt.control.health.report import Report, read_report
+from overt.control.rounds import Alone, Rounds
 from overt.errors import OvertError
 
 EVERY_S: Final = 3.0
@@ -43,26 +43,18 @@ class Reading:
         self,
         client: SocketClient,
         name: str = RECORDER_NAME,
-        every_s: float = EVERY_S,
         keys: Callable[[], Keys] | None = None,
     ) -> None:
         """Read the recorder that `client` asks; nothing runs yet. `keys`: those of the site in this one's memory."""
-        self._client, self._name, self._every_s = client, name, every_s
+        self._client, self._name = client, name
         self._canary = Canary(client, settings.CONTROL.data, keys)
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="health-reading", daemon=True)
         self._pruned_at: float | None = None
-        self._trouble = ""
+        self._rounds: Rounds | None = None
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self, timeout_s: float = 15.0) -> None:
-        """End after the round that is under way."""
-        self._ending.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+    def rounds(self, every_s: float) -> Rounds:
+        """Return what does `round` again and again, in a thread of its own."""
+        self._rounds = Rounds("health-reading", "health", self.round, every_s=every_s, again_s=DATABASE_RETRY_S)
+        return self._rounds
 
     def round(self) -> None:
         """Ask once, learn all there is, and judge.
@@ -98,7 +90,7 @@ class Reading:
 
     def _learn(self, cursor: int) -> None:
         """Read facts to their end; what cannot be read now is read in the next round."""
-        while not self._ending.is_set():
+        while self._rounds is None or not self._rounds.ending:
             try:
                 facts, following = learning.read_facts(self._client.get(f"/facts?after={cursor}&limit={LIMIT}"))
             except OvertError as error:
@@ -140,41 +132,15 @@ class Reading:
             judging.prune(now)
             self._pruned_at = time.monotonic()
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            wait = self._every_s
-            try:
-                close_old_connections()
-                self.round()
-                self._trouble = ""
-            except (DatabaseError, InterfaceError) as error:
-                wait = DATABASE_RETRY_S
-                self._say(f"health waits for the database: {error}")
-            except Exception:  # noqa: BLE001 - the thread has to live on
-                if self._trouble != "fault":
-                    _LOG.exception("health could not be judged; it is tried again")
-                self._trouble = "fault"
-            self._ending.wait(wait)
-        connections.close_all()
 
-    def _say(self, trouble: str) -> None:
-        """Log what lasts once."""
-        if trouble != self._trouble:
-            _LOG.error("%s", trouble)
-        self._trouble = trouble
-
-
-_running: list[Reading] = []
+_running: Final = Alone()
 
 
 def start(every_s: float = EVERY_S, keys: Callable[[], Keys] | None = None) -> None:
     """Begin to read this machine's recorder. `keys` gives what is in memory of the site's private keys."""
-    if not _running:
-        _running.append(Reading(SocketClient(settings.CONTROL.recorder_socket), every_s=every_s, keys=keys))
-        _running[0].start()
+    _running.start(lambda: Reading(SocketClient(settings.CONTROL.recorder_socket), keys=keys).rounds(every_s))
 
 
 def stop() -> None:
     """End reading; returns when the round that is under way has ended."""
-    while _running:
-        _running.pop().stop()
+    _running.stop()

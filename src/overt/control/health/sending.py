@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import threading
 import time
 from typing import Final
 
 from cryptography.fernet import InvalidToken
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 from django.utils import timezone
 
 from overt.control.health import alerting
 from overt.control.health.channels import Letter, channel_named
 from overt.control.health.models import MAX_REASON, AlertRule, Message
 from overt.control.health.plain_text import plain
+from overt.control.rounds import Alone, Rounds
 from overt.control.secrets import credentials_cipher
 from overt.errors import CorruptError, OvertError
 
@@ -104,67 +103,30 @@ def without(text: str, address: str, secret: str) -> str:
 class Sending:
     """Speaks and delivers, again and again."""
 
-    def __init__(self, every_s: float = EVERY_S, quiet_s: float = QUIET_S) -> None:
-        """Nothing runs yet."""
-        self._every_s, self._quiet_s = every_s, quiet_s
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="health-alerts", daemon=True)
+    def __init__(self, quiet_s: float = QUIET_S) -> None:
+        """Say nothing for so long, and deliver what waits."""
+        self._quiet_until = time.monotonic() + quiet_s
         self._pruned_at: float | None = None
-        self._trouble = ""
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self, timeout_s: float = 15.0) -> None:
-        """End after the message that is under way."""
-        self._ending.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
-
-    def _run(self) -> None:
-        quiet_until = time.monotonic() + self._quiet_s
-        while not self._ending.is_set():
-            try:
-                close_old_connections()
-                now = timezone.now()
-                if time.monotonic() >= quiet_until:
-                    alerting.speak(now)
-                deliver(now)
-                self._prune(now)
-                self._trouble = ""
-            except (DatabaseError, InterfaceError) as error:
-                self._say(f"alerts wait for the database: {error}")
-            except Exception:  # noqa: BLE001 - the thread has to live on
-                if self._trouble != "fault":
-                    _LOG.exception("alerts could not be made; it is tried again")
-                self._trouble = "fault"
-            self._ending.wait(self._every_s)
-        connections.close_all()
-
-    def _prune(self, now: dt.datetime) -> None:
+    def look(self) -> None:
+        """Speak, deliver, forget what is old. Raises DatabaseError."""
+        now = timezone.now()
+        if time.monotonic() >= self._quiet_until:
+            alerting.speak(now)
+        deliver(now)
         if self._pruned_at is None or time.monotonic() - self._pruned_at >= PRUNE_EVERY_S:
             alerting.prune(now)
             self._pruned_at = time.monotonic()
 
-    def _say(self, trouble: str) -> None:
-        """Log what lasts once."""
-        if trouble != self._trouble:
-            _LOG.error("%s", trouble)
-        self._trouble = trouble
 
-
-_running: list[Sending] = []
+_running: Final = Alone()
 
 
 def start(every_s: float = EVERY_S, quiet_s: float = QUIET_S) -> None:
     """Begin to send alerts."""
-    if not _running:
-        _running.append(Sending(every_s, quiet_s))
-        _running[0].start()
+    _running.start(lambda: Rounds("health-alerts", "alerts", Sending(quiet_s).look, every_s=every_s))
 
 
 def stop() -> None:
     """End sending; what waits stays in the queue."""
-    while _running:
-        _running.pop().stop()
+    _running.stop()

@@ -15,7 +15,7 @@ from typing import Final
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db import DatabaseError, InterfaceError
 
 from overt.clock import SECOND, Clock
 from overt.contract.grant import SKEW_S, Binding, Grant
@@ -24,6 +24,7 @@ from overt.control.custody.policies import KeyRole
 from overt.control.custody.switching import roles_now
 from overt.control.people.actions import Action
 from overt.control.people.rights import Rights
+from overt.control.rounds import Rounds
 from overt.control.viewing import looks
 from overt.control.viewing.approvals import OVER
 from overt.control.viewing.catalogue import places
@@ -84,9 +85,9 @@ class Holder:
         """Those that the media plane has not yet been told of, and when they end by themselves (monotonic)."""
         self._reasons: OrderedDict[UUID, tuple[str, str]] = OrderedDict()
         self._refused = RefusedLooks(clock)
-        self._woken = threading.Event()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._rounds = Rounds(
+            "viewing-grants", "renewing and revoking grants", self.look, every_s=LOOK_S, first_s=LOOK_S
+        )
         self._asked_ns = self._freshened_ns = 0
         self._trouble = ""
 
@@ -225,7 +226,7 @@ class Holder:
         concerned = set(people)
         if self._those(lambda each: each.viewer.person in concerned):
             self._asked_ns = 0
-            self._woken.set()
+            self._rounds.wake()
 
     def approval_ended(self, approval: str, why: str) -> None:
         """End what was opened under an approval for a shift that is over."""
@@ -375,31 +376,12 @@ class Holder:
 
     def start(self) -> None:
         """Begin to look after what is held."""
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="viewing-grants", daemon=True)
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """Revoke everything and end the thread."""
-        self._stopping.set()
-        self._woken.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._rounds.stop()
         self.end_all()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._woken.wait(LOOK_S)
-            self._woken.clear()
-            if self._stopping.is_set():
-                break
-            try:
-                self.look()
-            except OvertError as error:
-                self._say(str(error))
-            finally:
-                close_old_connections()
 
     def look(self) -> None:
         """Renew, release, revoke: what there is to do at this moment. Raises OvertError where the recorder is away."""

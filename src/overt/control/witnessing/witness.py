@@ -10,11 +10,9 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import secrets
-import threading
 from typing import Final
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 from django.utils import timezone
 
 from overt.contract.socket_client import SocketClient
@@ -22,6 +20,7 @@ from overt.control.acts.kinds import Kind
 from overt.control.acts.recording import Json, record
 from overt.control.configuration import ControlSettings
 from overt.control.estate.models import RECORDER_NAME
+from overt.control.rounds import Alone, Rounds
 from overt.control.witnessing.models import MAX_WORDS, WitnessedLedger
 from overt.control.witnessing.source import SocketSource
 from overt.errors import CorruptError, InvalidError, MissingError, OvertError, UnavailableError
@@ -202,66 +201,31 @@ def _gone(row: WitnessedLedger, error: MissingError) -> str:
     return f"the recorder's ledger, or a part of it, is gone: it had {row.size} leaves{seen}; {error}"
 
 
-class WitnessThread:
-    """Witnesses this machine's recorder in a thread of its own."""
+def rounds(told: ControlSettings, every_s: float = EVERY_S) -> Rounds:
+    """Return what witnesses this machine's recorder, in a thread of its own."""
 
-    def __init__(self, told: ControlSettings, every_s: float = EVERY_S) -> None:
-        """Be ready; `start` begins."""
-        self._settings, self._every_s = told, every_s
-        self._ending = threading.Event()
-        self._trouble = ""
-        self._thread = threading.Thread(target=self._run, name="recorder-witness", daemon=True)
+    def look(*, last: bool = False) -> float:
+        source = SocketSource(SocketClient(told.recorder_socket))
+        row = Witnessing(own_witness(told), source).round(last=last)
+        return every_s if row is not None and row.size > 0 else soon_s
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+    def last() -> None:
+        look(last=True)
 
-    def stop(self, timeout_s: float = 15.0) -> None:
-        """End after a last look."""
-        self._ending.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
-
-    def _run(self) -> None:
-        while True:
-            last = self._ending.is_set()
-            seen = self._look(last=last)
-            if last:
-                break
-            self._ending.wait(self._every_s if seen else min(FIRST_S, self._every_s))
-        connections.close_all()
-
-    def _look(self, *, last: bool) -> bool:
-        """Look once; False where nothing could be seen."""
-        trouble, seen = "", False
-        try:
-            close_old_connections()
-            source = SocketSource(SocketClient(self._settings.recorder_socket))
-            row = Witnessing(own_witness(self._settings), source).round(last=last)
-            seen = row is not None and row.size > 0
-        except (OvertError, DatabaseError, InterfaceError) as error:
-            trouble = str(error)
-        except Exception as error:  # noqa: BLE001 - the thread has to live on
-            trouble = repr(error)
-            if trouble != self._trouble:
-                _LOG.exception("the recorder's ledger could not be looked at; it is tried again")
-        if trouble and trouble != self._trouble:
-            _LOG.warning("the recorder's ledger cannot be witnessed now: %s", trouble)
-        self._trouble = trouble
-        return seen
+    soon_s = min(FIRST_S, every_s)
+    return Rounds(
+        "recorder-witness", "witnessing the recorder's ledger", look, every_s=every_s, again_s=soon_s, last=last
+    )
 
 
-_running: Final[list[WitnessThread]] = []
+_running: Final = Alone()
 
 
 def start(every_s: float = EVERY_S) -> None:
     """Begin to witness this machine's recorder."""
-    if not _running:
-        _running.append(WitnessThread(settings.CONTROL, every_s))
-        _running[0].start()
+    _running.start(lambda: rounds(settings.CONTROL, every_s))
 
 
 def stop() -> None:
     """End it; returns when the round that is under way has ended."""
-    while _running:
-        _running.pop().stop()
+    _running.stop()
