@@ -15,7 +15,7 @@ from fido2.utils import websafe_decode, websafe_encode
 from acts_rig import Written
 from control_rig import person_with
 from keys_in_hand import BE, ORIGIN, UP, UV, Page, SoftKey
-from overt.control.custody import signatures, switching, texts
+from overt.control.custody import assertions, switching, texts
 from overt.control.custody.handing_over import put_right
 from overt.control.custody.models import Keyring, SecurityKey
 from overt.control.custody.policies import KeyRole, Policy
@@ -233,16 +233,16 @@ def test_the_signature_in_the_ledger_can_be_checked_again(site: Site, keeper: Pa
     holder.found("viewer", site_id(site))
     leaf = written.bodies("key.touched")[0]
     challenge = texts.challenge_of(leaf["text"])
-    assert signatures.check_kept(challenge, leaf["credential"], leaf["assertion"]) == ORIGIN
+    assert assertions.check_kept(challenge, leaf["credential"], leaf["assertion"]).origin == ORIGIN
     # An administrator who writes another text cannot have it signed.
     forged = texts.challenge_of(leaf["text"].replace("viewer", "approver"))
     with pytest.raises(CorruptError, match="signed something else"):
-        signatures.check_kept(forged, leaf["credential"], leaf["assertion"])
+        assertions.check_kept(forged, leaf["credential"], leaf["assertion"])
     data = bytearray(websafe_decode(leaf["assertion"]["signature"]))
     data[-1] ^= 1
     altered = {**leaf["assertion"], "signature": websafe_encode(bytes(data))}
     with pytest.raises(CorruptError, match="not good"):
-        signatures.check_kept(challenge, leaf["credential"], altered)
+        assertions.check_kept(challenge, leaf["credential"], altered)
 
 
 def test_a_keyring_for_other_recipients_than_were_signed_is_refused(site: Site, keeper: Page) -> None:

@@ -5,126 +5,38 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pyrage  # type: ignore[import-untyped]  # compiled, without stubs
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from django.conf import settings
 from django.utils import timezone
-from fido2.utils import websafe_encode
 
-from acts_rig import Written, purpose
-from control_rig import camera_at, person_with, site_in
+from acts_rig import Written
+from control_rig import person_with
 from keys_in_hand import ORIGIN, Page, SoftKey
+from looks_rig import FROM, TO, Scene, finish, look, looking, wanted
 from overt.control.acts import book as books
 from overt.control.custody import requests
 from overt.control.custody.models import KeyRequest, Keyring, PolicyInForce, SecurityKey
 from overt.control.custody.policies import Policy
-from overt.control.estate.models import Camera
 from overt.control.people.actions import Action
-from overt.control.viewing import calls, holding, key_calls
-from overt.control.viewing.custody import Custody
-from overt.control.viewing.grants import Holder
+from overt.control.viewing import holding
 from overt.errors import ForbiddenError, UnavailableError
-from overt.ids import StreamKey
 from overt.sealing import keyring as keyrings
 from overt.sealing.custody import open_with_passphrase, read_key_file
 from overt.sealing.keyring import open_keyring
 from overt.sealing.recipients_file import read_recipients
 from overt.sealing.roles import Recipient, Recipients, RoleKey
 from overt.sealing.wraps import begin_period, unwrap
-from periods_rig import Periods
-from recorder_rig import PASSPHRASE, Site, make_site
-from viewing_rig import DIGEST, FakeMedia, HandClock, held_by
+from recorder_rig import PASSPHRASE, make_site
 
 pytestmark = pytest.mark.django_db
-BINDING = websafe_encode(DIGEST)
-FROM, TO = 1_799_990_000 * 10**6, 1_800_000_000 * 10**6
-
-
-@dataclass
-class Scene:
-    """A site with its recorder's key periods, its media plane, and people with keys."""
-
-    media: FakeMedia
-    custody: Custody
-    recorder: Periods
-    clock: HandClock
-    site: Site
-    keeper: Page
-
-    def record(self, camera: str = "market") -> str:
-        """Record something under the public keys that the recorder has now; the key period."""
-        now = read_recipients(settings.CONTROL.data / "recipients.json")
-        _, wrapped = begin_period(now, StreamKey(camera, "main"))
-        self.recorder.put(wrapped)
-        return str(wrapped.period_id)
-
-    def enrolled(self, role: str, name: str, count: int = 3) -> list[Page]:
-        """People whose keys are registered and approved; the first has founded the keyring."""
-        pages = [Page(person_with(Action.RECORDED, Action.EXPORT, name=f"{name} {number}")) for number in range(count)]
-        for each in pages:
-            key = each.register(role)
-            SecurityKey.objects.filter(pk=key).update(state="approved")
-        pages[0].found(role, read_recipients(self.site.recipients).site_id)
-        return pages
-
-    def policy(self, policy: Policy) -> None:
-        """Put a policy in force."""
-        answer = self.keeper.client.post("/custody", {"policy": policy.value})
-        assert answer.status_code == 302, answer.content.decode()
-
-    def present(self) -> list[Page]:
-        """Put a key in hand in force and record something under it; the people who hold one."""
-        pages = self.enrolled("viewer", "Olive")
-        self.policy(Policy.PRESENCE)
-        self.record()
-        return pages
-
-    def given(self, grant: str) -> dict[str, bytes]:
-        """What the media plane was given to open, under a grant."""
-        found = next((roots for given, roots in self.media.roots.items() if str(given) == grant), {})
-        return {str(period): root for period, root in found.items()}
 
 
 @pytest.fixture(name="scene")
 def _scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    site = make_site(tmp_path / "made")
-    (tmp_path / "custodian.key").write_bytes(site.key.read_bytes())
-    (tmp_path / "recipients.json").write_bytes(site.recipients.read_bytes())
-    monkeypatch.setattr(settings, "CONTROL", settings.CONTROL.model_copy(update={"data": tmp_path}))
-    recorder, media, clock = Periods(tmp_path / "r.sock"), FakeMedia(), HandClock()
-    custody = Custody(tmp_path, tmp_path / "r.sock")
-    holder: Holder = held_by(media, custody, clock)
-    monkeypatch.setattr("viewing_rig.SITE", custody.site)
-    for module in (calls, key_calls, holding):
-        monkeypatch.setattr(module, "holder", lambda: holder)
-        monkeypatch.setattr(module, "custody", lambda: custody)
-    camera_at(site_in(), "market", state=Camera.State.RECORDING)
-    keeper = Page(person_with(Action.KEEP_KEYS, name="Mira Manager"))
-    try:
-        yield Scene(media, custody, recorder, clock, site, keeper)
-    finally:
-        recorder.close()
-
-
-def wanted(reference: str = "INC-7", cameras: tuple[str, ...] = ("market",), from_us: int = FROM) -> dict[str, Any]:
-    why = {"purpose": purpose(name=f"Purpose {reference} {from_us}").pk, "reference": reference}
-    return {"recorded": {"cameras": list(cameras), "from_us": from_us, "to_us": TO}, "why": why}
-
-
-def look(page: Page, **more: Any) -> dict[str, Any]:
-    told: dict[str, Any] = page.post("/viewing/grants", {**wanted(**more), "secret_sha256": BINDING})
-    return told
-
-
-def finish(page: Page, grant: dict[str, Any], asked: dict[str, Any], status: int = 200) -> Any:
-    """Touch, open and show."""
-    opened = page.opened(page.touch(asked))
-    return page.post(f"/viewing/grants/{grant['id']}/keys/{asked['id']}", {"opened": opened}, status)
+    with looking(tmp_path, monkeypatch) as scene:
+        yield scene
 
 
 def test_presence_opens_with_a_touch_and_writes_it_down_before(scene: Scene) -> None:
@@ -407,32 +319,23 @@ def test_what_was_sealed_before_opens_as_it_was_sealed(scene: Scene) -> None:
 
 def test_the_recovery_on_paper_counts_as_a_touch_and_is_loud(scene: Scene) -> None:
     keeper = scene.keeper
-    viewers = [Page(person_with(Action.RECORDED, name=f"Olive {number}")) for number in range(3)]
-    for each in viewers:
-        SecurityKey.objects.filter(pk=each.register("viewer")).update(state="approved")
-    _, recovery = viewers[0].found("viewer", read_recipients(scene.site.recipients).site_id)
+    scene.enrolled("viewer", "Olive")
+    recovery = scene.papers["viewer"]
     # Every key is lost; the keeper has the paper, and seals the keyring to a new one.
     SecurityKey.objects.update(state="ended")
     new = Page(person_with(Action.RECORDED, name="Nia New"))
     SecurityKey.objects.filter(pk=new.register("viewer")).update(state="approved")
     written = Written.from_now()
     asked = keeper.post("/keyrings/viewer/ask")
-    begun = keeper.post(f"/key-requests/{asked['id']}/begin-recovery")
-    number = _decrypted(begun["number"], recovery)
+    number = scene.number_on_paper(asked)
     wrong = keeper.post(f"/key-requests/{asked['id']}/recover", {"number": "A" * 43}, 403)
     assert "not the recovery of this role" in wrong["error"]["message"]
     # One try each: the number that was begun is spent.
     assert keeper.post(f"/key-requests/{asked['id']}/recover", {"number": number}, 403)
-    begun = keeper.post(f"/key-requests/{asked['id']}/begin-recovery")
-    material = keeper.post(f"/key-requests/{asked['id']}/recover", {"number": _decrypted(begun["number"], recovery)})
+    material = scene.shows_paper(asked)
     keeper.bring_keyring(asked, open_keyring(material["keyring"], recovery))
     assert open_keyring(Keyring.objects.get(role="viewer").sealed, new.key.identity)
     assert len(written.bodies("key.recovery-used")) == 1
-
-
-def _decrypted(number: str, recovery: str) -> str:
-    identity = pyrage.x25519.Identity.from_str(recovery)
-    return str(websafe_encode(pyrage.decrypt(number.encode(), [identity])))
 
 
 def test_whoever_does_not_keep_keys_breaks_no_glass(scene: Scene) -> None:
@@ -444,17 +347,10 @@ def test_whoever_does_not_keep_keys_breaks_no_glass(scene: Scene) -> None:
 
 
 def test_the_paper_does_not_look_in_another_persons_place(scene: Scene) -> None:
-    viewers = [Page(person_with(Action.RECORDED, name=f"Olive {number}")) for number in range(3)]
-    for each in viewers:
-        SecurityKey.objects.filter(pk=each.register("viewer")).update(state="approved")
-    _, recovery = viewers[0].found("viewer", read_recipients(scene.site.recipients).site_id)
-    scene.policy(Policy.PRESENCE)
-    scene.record()
+    viewers = scene.present()
     grant = look(viewers[0])
     asked = viewers[0].post(f"/viewing/grants/{grant['id']}/keys")
-    begun = scene.keeper.post(f"/key-requests/{asked['id']}/begin-recovery")
-    body = {"number": _decrypted(begun["number"], recovery)}
-    told = scene.keeper.post(f"/key-requests/{asked['id']}/recover", body, 403)
+    told = scene.shows_paper(asked, 403)
     assert "for Olive 0 to answer" in told["error"]["message"]
 
 

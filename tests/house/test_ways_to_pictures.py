@@ -38,6 +38,7 @@ OTHER_COMMANDS: Final = {
     "keys grant-key": "makes a key that opens live pictures alone, through a recorder",
     "ledger verify": "reads a ledger",
     "ledger footage": "reads what is sealed",
+    "ledger consents": "reads a ledger",
     "ledger show": "reads a ledger",
     "ledger prove": "reads a ledger",
     "ledger accept": "writes cosignatures",

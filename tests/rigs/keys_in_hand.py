@@ -51,11 +51,15 @@ class SoftKey:
         prf = hmac.new(self.secret, b"overt security key v1", "sha256").digest()
         return identity_of_prf(prf, self.credential_id)
 
+    @property
+    def credential(self) -> bytes:
+        """Attested credential data (WebAuthn §6.5.1)."""
+        cose = ES256.from_cryptography_key(self.private.public_key())
+        return bytes(AttestedCredentialData.create(MODEL, self.credential_id, cose))
+
     def registration(self, challenge: bytes, origin: str = ORIGIN, rp_id: str = RP_ID) -> dict[str, Any]:
         """Answer `navigator.credentials.create`."""
-        cose = ES256.from_cryptography_key(self.private.public_key())
-        credential = AttestedCredentialData.create(MODEL, self.credential_id, cose)
-        data = self._data(rp_id, AT) + bytes(credential)
+        data = self._data(rp_id, AT) + self.credential
         attested = cbor.encode({"fmt": "none", "attStmt": {}, "authData": data})
         return self._answer(_client("webauthn.create", challenge, origin), attestationObject=websafe_encode(attested))
 

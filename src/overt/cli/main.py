@@ -1,7 +1,7 @@
 """`overt`: the commands, and the one place where errors become messages and exit codes.
 
-Exit codes: 0 done; 2 to 7 the kinds of `overt.errors` (7 also when `overt reconcile` or `overt ledger verify`
-finds that something is wrong); 130 interrupted.
+Exit codes: 0 done; 2 to 7 the kinds of `overt.errors` (7 also when `overt reconcile`, `overt ledger verify`, `footage`
+or `consents` finds that something is wrong); 130 interrupted.
 """
 
 from __future__ import annotations

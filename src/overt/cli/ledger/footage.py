@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from overt.cli.ledger.places import KeysOption, ledger_keys
+from overt.cli.ledger.verify import sound
 from overt.cli.options import JsonOption
 from overt.cli.output import Output, plain, size
 from overt.clock import SystemClock
@@ -23,7 +24,6 @@ from overt.footage.layout import INDEX
 from overt.footage.marker import read_marker
 from overt.ledger.reader import LedgerReader
 from overt.ledger.tiles import DirectorySource
-from overt.ledger.verifying import Trust, verify
 
 FOLDER: Final = "ledger"
 
@@ -48,11 +48,7 @@ def footage_command(
     output = Output(as_json=as_json)
     source = DirectorySource(ledger or directory / FOLDER)
     keys, own_key = ledger_keys(source, key)
-    report = verify(source, Trust(keys, own_key), with_bodies=True, progress=lambda _done, _total: None)
-    if not report.sound:
-        first = next(each for each in report.findings if each.kind.fault)
-        msg = f"{source} is not sound, and proves nothing about footage: {first.text}; see 'overt ledger verify'"
-        raise CorruptError(msg)
+    origin = sound(source, keys, "footage", own_key=own_key)
     places = _places(directory, location or [])
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     hidden = as_json or not output.notes.is_terminal
@@ -65,7 +61,7 @@ def footage_command(
             SystemClock().utc_ns(),
             lambda done, total: progress.update(task, completed=done, total=max(done, total)),
         )
-    output.show(_json(directory, report.origin, found), _shown(found, own_key=own_key))
+    output.show(_json(directory, origin, found), _shown(found, own_key=own_key))
     if not found.sound:
         raise typer.Exit(CorruptError.exit_code)
 

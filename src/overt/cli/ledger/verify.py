@@ -30,7 +30,7 @@ from overt.ledger.findings import MAX_OF_A_KIND, FindingKind, Report
 from overt.ledger.leaves import time_text
 from overt.ledger.note import MAX_NOTE, VerifierKey
 from overt.ledger.proof_file import MAX_FILE, Proof, Proved
-from overt.ledger.tiles import DirectorySource
+from overt.ledger.tiles import DirectorySource, Source
 from overt.ledger.verifying import Copy, Kept, Trust, verify, witness_keys
 from overt.ledger.witnessing import mirrored_logs
 from overt.new_file import read_small
@@ -109,6 +109,20 @@ def verify_command(
     output.show(_json(ledger, report), _shown(ledger, report))
     if not report.sound:
         raise typer.Exit(CorruptError.exit_code)
+
+
+def sound(source: Source, keys: list[VerifierKey], about: str, *, own_key: bool) -> str:
+    """Verify a ledger and its bodies against each other, before something else is held against it; return its origin.
+
+    Raises:
+        CorruptError: something is wrong with it, so that it proves nothing `about` what it was to prove.
+    """
+    report = verify(source, Trust(keys, own_key), with_bodies=True, progress=lambda _done, _total: None)
+    if not report.sound:
+        first = next(each for each in report.findings if each.kind.fault)
+        msg = f"{source} is not sound, and proves nothing about {about}: {first.text}; see 'overt ledger verify'"
+        raise CorruptError(msg)
+    return report.origin
 
 
 def _read_checkpoint(path: Path) -> SignedCheckpoint:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from overt.control.acts.moments import in_words
 from overt.control.audit.finding import Shown
-from overt.control.custody.signatures import check_kept
+from overt.control.custody.assertions import check_kept
 from overt.control.custody.texts import challenge_of
 from overt.errors import CorruptError
 
@@ -83,7 +83,7 @@ PURPOSE = {
     "approval": "By the approval for a shift",
 }
 """Names of what stands in a purpose."""
-_OWN = frozenset({"who", "person", "cameras", "footage", "reference", "purpose", "changes", "name", "role"})
+_OWN = frozenset({"who", "person", "cameras", "footage", "reference", "purpose", "changes", "name", "role", "policy"})
 
 
 _TECHNICAL: Final = frozenset(
@@ -143,12 +143,13 @@ def summary(act: Shown) -> str:
 def _signature(body: Mapping[str, Any]) -> str:
     """Verify what a security key has signed, now and here."""
     try:
-        origin = check_kept(challenge_of(str(body.get("text"))), str(body.get("credential")), body["assertion"])
+        signed = check_kept(challenge_of(str(body.get("text"))), str(body.get("credential")), body["assertion"])
     except CorruptError as error:
         return f"NOT good: {error}"
     key = body.get("key")
     name = key.get("name", "") if isinstance(key, dict) else ""
-    return f"good: the key “{name}” has signed this text, on the page {origin}, for somebody whom it had verified"
+    where = f"on the page {signed.origin}"
+    return f"good: the key “{name}” has signed this text, {where}, for somebody whom it had verified"
 
 
 def _plain(value: Any) -> str:

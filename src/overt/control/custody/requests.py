@@ -21,9 +21,10 @@ from overt.contract.grant import from_text, to_text
 from overt.control.acts.kinds import Kind
 from overt.control.acts.recording import Json, record
 from overt.control.custody import texts
+from overt.control.custody.assertions import kept
 from overt.control.custody.models import KeyRequest, Keyring, SecurityKey
 from overt.control.custody.policies import ROLE_WORDS, KeyRole
-from overt.control.custody.signatures import Place, kept, verified
+from overt.control.custody.signatures import Place, verified
 from overt.control.people.models import Person
 from overt.errors import ConflictError, CorruptError, ForbiddenError, InvalidError, MissingError
 from overt.ids import new_id

@@ -17,14 +17,13 @@ from fido2.webauthn import (
     AuthenticationResponse,
     AuthenticatorAttachment,
     AuthenticatorData,
-    CollectedClientData,
     PublicKeyCredentialRpEntity,
     PublicKeyCredentialUserEntity,
     ResidentKeyRequirement,
     UserVerificationRequirement,
 )
 
-from overt.errors import CorruptError, ForbiddenError, InvalidError
+from overt.errors import ForbiddenError, InvalidError
 
 SYNCED: Final = (
     "This is a passkey that its maker copies from device to device. Footage is opened with a security key alone: "
@@ -115,40 +114,6 @@ def verified(place: Place, challenge: bytes, credential: str, answer: Mapping[st
         raise ForbiddenError(NOT_GOOD.format(_words(error))) from error
     _refuse_synced(data)
     return int(data.counter)
-
-
-def kept(answer: Mapping[str, Any]) -> dict[str, str]:
-    """Return of a verified answer what a leaf keeps: all that is needed to verify it again, base64url."""
-    response = AuthenticationResponse.from_dict(answer)
-    return {
-        "credential_id": websafe_encode(response.raw_id),
-        "authenticator_data": websafe_encode(bytes(response.response.authenticator_data)),
-        "client_data": websafe_encode(bytes(response.response.client_data)),
-        "signature": websafe_encode(response.response.signature),
-    }
-
-
-def check_kept(challenge: bytes, credential: str, assertion: Mapping[str, str]) -> str:
-    """Verify once more what a leaf keeps, at any time, anywhere; return the origin of the page that asked.
-
-    Raises:
-        CorruptError: the signature is not that key's under that challenge.
-    """
-    try:
-        known = AttestedCredentialData(websafe_decode(credential))
-        client = CollectedClientData(websafe_decode(assertion["client_data"]))
-        data = AuthenticatorData(websafe_decode(assertion["authenticator_data"]))
-        known.public_key.verify(bytes(data) + client.hash, websafe_decode(assertion["signature"]))
-    except Exception as error:
-        msg = f"the signature of the security key is not good: {_words(error)}"
-        raise CorruptError(msg) from error
-    if client.type != CollectedClientData.TYPE.GET or client.challenge != challenge:
-        msg = "the security key has signed something else than this request"
-        raise CorruptError(msg)
-    if not data.is_user_verified() or not data.is_user_present():
-        msg = "the security key was not touched by somebody whom it had verified"
-        raise CorruptError(msg)
-    return client.origin
 
 
 def _refuse_synced(data: AuthenticatorData) -> None:

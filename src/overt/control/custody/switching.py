@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from overt.control.acts.kinds import Kind
-from overt.control.acts.recording import Change, record
+from overt.control.acts.recording import Change, Json, record
 from overt.control.custody.enrolling import is_good
 from overt.control.custody.keyrings import is_up_to_date, keyring_of
 from overt.control.custody.models import PolicyInForce, SecurityKey
@@ -100,7 +100,10 @@ def switch(person: Person, rights: Rights, policy: Policy, *, agreed: UUID | Non
             raise ForbiddenError(f"The keys of the policy “{POLICY_WORDS[before]}” have to agree first.")
         made = PolicyInForce.objects.create(policy=policy, since=timezone.now(), by=person)
         change = Change("policy", POLICY_WORDS[before], POLICY_WORDS[policy])
-        record(Kind.POLICY_CHANGED, changes=[change], more={"request": str(agreed)} if agreed else {})
+        more: dict[str, Json] = {"policy": policy.value}
+        if agreed:
+            more["request"] = str(agreed)
+        record(Kind.POLICY_CHANGED, changes=[change], more=more)
     return made
 
 

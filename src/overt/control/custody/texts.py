@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from overt.control.acts.recording import Json
 from overt.errors import CorruptError
+
+if TYPE_CHECKING:  # what reads a text needs no database
+    from overt.control.acts.recording import Json
 
 FORMAT: Final = "overt key request"
 VERSION: Final = 1
@@ -37,7 +39,7 @@ def read(text: str) -> dict[str, Any]:
     """
     try:
         told = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = "a key request's text is no JSON"
         raise CorruptError(msg) from error
     if not isinstance(told, dict) or told.get("format") != FORMAT:
