@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from django.conf import settings
 from django.core.cache import cache
 from playwright.sync_api import Browser, BrowserContext, expect
 
+from acts_rig import fresh_ledger
 from control_rig import person_with, signed_in
 from custody_rig import APPROVER, VIEWER, Holder, arriving
+from overt.cli.main import main
 from overt.control.custody.models import KeyRequest, Keyring, SecurityKey
 from overt.control.custody.policies import Policy
 from overt.control.custody.switching import policy_now
@@ -35,12 +38,13 @@ def _browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(name="site")
-def _site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+def _site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     site = make_site(tmp_path / "made")
     (tmp_path / "custodian.key").write_bytes(site.key.read_bytes())
     (tmp_path / "recipients.json").write_bytes(site.recipients.read_bytes())
     monkeypatch.setattr(settings, "CONTROL", settings.CONTROL.model_copy(update={"data": tmp_path}))
-    return site
+    with fresh_ledger(tmp_path / "ledger"):
+        yield site
 
 
 @pytest.fixture(name="arrive")
@@ -68,7 +72,17 @@ def approve(keeper: Holder, *labels: str) -> None:
         keeper.state_of(label, "Approved")
 
 
-def test_three_people_register_keys_found_the_keyring_and_presence_comes_into_force(arrive: Arrive, site: Site) -> None:
+def borne_out(capsys: pytest.CaptureFixture[str]) -> tuple[int, int, list[str]]:
+    """What the ledger by itself says of what was done: exit code, answers of keys, findings."""
+    capsys.readouterr()
+    code = main(["ledger", "consents", str(settings.CONTROL.data / "ledger"), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    return code, told["touches"], told["findings"]
+
+
+def test_three_people_register_keys_found_the_keyring_and_presence_comes_into_force(
+    arrive: Arrive, site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
     keeper = arrive("Mira Manager", Action.KEEP_KEYS)
     people = [arrive(name) for name in ("Olive Operator", "Sam Supervisor", "Robin Field")]
     labels = ["1, blue", "2, red", "3, spare"]
@@ -102,6 +116,7 @@ def test_three_people_register_keys_found_the_keyring_and_presence_comes_into_fo
     assert policy_now() == Policy.PRESENCE
     sealed_to = read_recipients(settings.CONTROL.data / "recipients.json").recipients
     assert [(each.role, each.key_id) for each in sealed_to] == [("viewer", role_key.key_id)]
+    assert borne_out(capsys) == (0, 1, [])
 
 
 def test_every_key_seals_the_keyring_anew_and_a_new_key_of_the_role_keeps_the_old_one(arrive: Arrive) -> None:
@@ -171,7 +186,9 @@ def test_a_key_that_will_not_do_is_refused(arrive: Arrive, kind: dict[str, bool]
     assert not SecurityKey.objects.exists()
 
 
-def test_a_second_key_is_approved_by_a_touch_of_the_other_role_and_its_answer_counts_once(arrive: Arrive) -> None:
+def test_a_second_key_is_approved_by_a_touch_of_the_other_role_and_its_answer_counts_once(
+    arrive: Arrive, capsys: pytest.CaptureFixture[str]
+) -> None:
     keeper = arrive("Mira Manager", Action.KEEP_KEYS)
     olive, anna = arrive("Olive Operator"), arrive("Anna Approver", Action.RECORDED, Action.KEEP_KEYS)
     olive.register(VIEWER, "1, blue")
@@ -192,3 +209,4 @@ def test_a_second_key_is_approved_by_a_touch_of_the_other_role_and_its_answer_co
     status, text = olive.sends_again("/consent")
     assert (status, "was answered" in text) == (403, True)
     assert KeyRequest.objects.filter(kind="approve").count() == 1
+    assert borne_out(capsys) == (0, 2, [])

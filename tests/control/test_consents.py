@@ -124,6 +124,13 @@ def test_a_recovery_on_paper_is_told_and_is_no_fault(scene: Scene, consents: Cal
 
 
 @pytest.mark.django_db
+def test_a_ledger_about_other_things_says_so(ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+    ledger.append(Entry(Kind.STARTED.value, {}))
+    assert main(["ledger", "consents", str(ledger.directory)]) == 0
+    assert "is this the control room's ledger?" in capsys.readouterr().out
+
+
+@pytest.mark.django_db
 def test_a_ledger_that_is_not_sound_proves_nothing(
     scene: Scene, ledger: Ledger, capsys: pytest.CaptureFixture[str]
 ) -> None:

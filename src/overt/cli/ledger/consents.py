@@ -56,6 +56,7 @@ def _json(ledger: Path, origin: str, found: Consents) -> dict[str, Any]:
         "ledger": str(ledger),
         "origin": origin,
         "sound": found.sound,
+        "leaves": found.leaves,
         "touches": found.touches,
         "looks": found.looks,
         "looks_without_keys": found.by_passphrase,
@@ -122,7 +123,10 @@ def _shown(origin: str, found: Consents, *, own_key: bool) -> RenderableType:
     )
     if found.unknown:
         counted += f", {found.unknown} by answers that may have been removed"
-    if found.sound:
+    if not found.leaves:
+        text = f"{plain(origin)}: no leaf is about security keys or looks back: is this the control room's ledger?"
+        parts.append(Text(text, style="yellow"))
+    elif found.sound:
         parts.append(Text(f"{counted}; nothing wrong was found", style="green"))
     else:
         parts.append(Text(f"{counted}; {len(found.findings)} findings", style="bold red"))

@@ -94,6 +94,8 @@ class KnownKey:
 class Consents:
     """What was found."""
 
+    leaves: int = 0
+    """That were looked at."""
     keys: dict[UUID, KnownKey] = field(default_factory=dict)
     touches: int = 0
     """Answers of keys whose signature is good."""
@@ -174,6 +176,7 @@ class Checker:
         reader = self._readers.get(leaf.kind)
         if reader is None:
             return
+        self.found.leaves += 1
         if body is None:
             self.found.pruned += 1
             if leaf.kind == Kind.LOOK_TOUCHED:
