@@ -37,6 +37,7 @@ from overt.ledger.reader import LedgerReader
 from overt.sealing.keyring import open_keyring, recipient_of
 from prf_identity import identity_of_prf
 from recorder_rig import PASSPHRASE
+from viewing_rig import HandClock
 
 Told = tuple[int, dict[str, Any]]
 
@@ -142,9 +143,14 @@ def test_a_ledger_that_is_not_sound_proves_nothing(
 
 
 @pytest.mark.django_db
-def test_details_that_were_removed_are_counted_and_no_fault(scene: Scene, consents: Callable[[], Told]) -> None:
+def test_details_that_were_removed_are_counted_and_no_fault(
+    scene: Scene, ledger: Ledger, consents: Callable[[], Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
     looked(scene.present()[0])
-    prune(1, timezone.now() + dt.timedelta(days=10))
+    later = timezone.now() + dt.timedelta(days=50)
+    with monkeypatch.context() as clock:
+        clock.setattr(ledger, "_clock", HandClock(int(later.timestamp()) * 10**9))
+        prune(31, later)
     code, told = consents()
     assert (code, told["findings"], told["looks"]) == (0, [], 0)
     assert told["pruned"] == 2
@@ -357,6 +363,25 @@ def seals_the_keyring_to_a_key_of_the_database(forger: Forger) -> None:
     forger.write(Kind.KEYRING_SEALED, told, recipients=recipients)
 
 
+def hides_what_a_look_was(forger: Forger) -> None:
+    opens_without_asking(forger)
+    forger.ledger.prune([forger.ledger.size - 1])
+
+
+def hides_what_a_look_was_and_calls_it_old(forger: Forger) -> None:
+    opens_without_asking(forger)
+    last = forger.ledger.size - 1
+    forger.write(Kind.PRUNED, {"below": last + 1, "kinds": ["look."], "keep_days": 31})
+    forger.ledger.prune([last])
+
+
+def hides_a_leaf_of_another_kind(forger: Forger) -> None:
+    leaves_the_policy(forger)
+    last = forger.ledger.size - 1
+    forger.write(Kind.PRUNED, {"below": last + 1, "kinds": ["look."], "keep_days": 31})
+    forger.ledger.prune([last])
+
+
 def writes_no_body_that_can_be_read(forger: Forger) -> None:
     forger.write(Kind.LOOK_OPENED, {"who": "Olive"})
 
@@ -396,6 +421,9 @@ def writes_no_body_that_can_be_read(forger: Forger) -> None:
         (registers_a_key_again, ["key"]),
         (seals_the_keyring_to_another, ["beyond-consent"]),
         (seals_the_keyring_to_a_key_of_the_database, ["key"]),
+        (hides_what_a_look_was, ["removed"]),
+        (hides_what_a_look_was_and_calls_it_old, ["removed"]),
+        (hides_a_leaf_of_another_kind, ["removed"]),
         (writes_no_body_that_can_be_read, ["form"]),
     ],
 )

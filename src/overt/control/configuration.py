@@ -29,6 +29,8 @@ from overt.errors import InvalidError
 DATA_VARIABLE: Final = "OVERT_CONTROL_SETTINGS"
 """Environment variable that holds the settings, as JSON, for the control room's own processes."""
 DEFAULT_LISTEN: Final = "127.0.0.1:8443"
+LEAST_ACTS_DAYS: Final = 31
+"""For so long at least a scheme keeps what leaves say about looks and sign-ins."""
 _HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\]")
 _STRICT: Final = ConfigDict(
     frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True, str_max_length=4096
@@ -107,7 +109,7 @@ class ControlSettings(BaseModel):
     """Whether somebody is told on their account page that their looks were searched for by their name."""
     reviewer_shown: Literal["role", "name"] = "role"
     """Whether they are told the reviewer's roles or name."""
-    acts_keep_days: Annotated[int, Field(ge=31, le=36_500)] | None = None
+    acts_keep_days: Annotated[int, Field(ge=LEAST_ACTS_DAYS, le=36_500)] | None = None
     """After so many days the details of looks and sign-ins are removed from the ledger; None: never."""
     mail: MailSettings | None = None
     single_sign_on: SingleSignOn | None = None

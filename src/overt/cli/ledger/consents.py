@@ -45,7 +45,7 @@ def consents_command(
     reader, checker = LedgerReader(source, keys), Checker()
     for leaf, body in reader.read_bodies(reader.leaves(kinds=checker.kinds)):
         checker.take(leaf, None if body is None else body.value())
-    found = checker.found
+    found = checker.finish()
     output.show(_json(ledger, origin, found), _shown(origin, found, own_key=own_key))
     if not found.sound:
         raise typer.Exit(CorruptError.exit_code)

@@ -29,6 +29,7 @@ from overt.control.custody.leaf_bodies import (
     Opened,
     PolicyChanged,
     Proposed,
+    Removed,
     Sealed,
     Touched,
 )
@@ -36,6 +37,7 @@ from overt.control.custody.policies import ROLE_WORDS, ROLES, KeyRole, Policy
 from overt.errors import CorruptError
 from overt.ledger.leaves import Leaf
 
+DAY_NS: Final = 24 * 3600 * 10**9
 TOGETHER_NS: Final = 3600 * 10**9
 """No request waits longer for its answers (`requests.TOGETHER`)."""
 
@@ -59,6 +61,8 @@ class Fault(StrEnum):
     """Something was done that keys guard, and those keys have not agreed."""
     BEYOND = "beyond-consent"
     """Something else was done than the keys have agreed to."""
+    REMOVED = "removed"
+    """The details of a leaf are gone, and no leaf says that they were removed because of their age."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,8 @@ class Checker:
         self._policy = Policy.CUSTODIAN
         self._role_keys: dict[KeyRole, str] = {}
         """Public keys of the roles whose keyrings were founded."""
+        self._unexplained: list[Leaf] = []
+        """Leaves without details, of which no later leaf has said yet that they were to be removed."""
         self._pruned_ns = -TOGETHER_NS
         """When the last answer of a key was written whose details were removed."""
         self._readers: Final[dict[str, Callable[[Leaf, Mapping[str, Any]], None]]] = {
@@ -164,6 +170,7 @@ class Checker:
             Kind.KEYRING_FOUNDED: self._sealed,
             Kind.KEYRING_SEALED: self._sealed,
             Kind.KEYRING_DRILLED: self._drilled,
+            Kind.PRUNED: self._removed,
         }
 
     @property
@@ -179,6 +186,7 @@ class Checker:
         self.found.leaves += 1
         if body is None:
             self.found.pruned += 1
+            self._unexplained.append(leaf)
             if leaf.kind == Kind.LOOK_TOUCHED:
                 self._pruned_ns = leaf.time_ns
             return
@@ -190,6 +198,22 @@ class Checker:
             where = ".".join(map(str, error.errors()[0]["loc"]))
             text = f"this is not what a leaf {leaf.kind} holds: {where}: {error.errors()[0]['msg']}"
             self.found.findings.append(Finding(Fault.FORM, leaf, text))
+
+    def finish(self) -> Consents:
+        """Return what was found, once there are no more leaves."""
+        text = "its details are gone, and no leaf says that they were to be removed: who did that hid what it said"
+        self.found.findings += [Finding(Fault.REMOVED, leaf, text) for leaf in self._unexplained]
+        self._unexplained.clear()
+        return self.found
+
+    def _removed(self, leaf: Leaf, body: Mapping[str, Any]) -> None:
+        told = Removed.model_validate(body)
+        before_ns, kinds = leaf.time_ns - told.keep_days * DAY_NS, tuple(told.kinds)
+        self._unexplained = [
+            each
+            for each in self._unexplained
+            if each.index >= told.below or each.time_ns >= before_ns or not each.kind.startswith(kinds)
+        ]
 
     # --- keys --------------------------------------------------------------------------------------------------------
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from overt.control.configuration import LEAST_ACTS_DAYS
 from overt.control.custody.policies import KeyRole, Policy
 
 
@@ -99,6 +100,16 @@ class Drilled(_Form):
     """`keyring.drilled`."""
 
     request: UUID
+
+
+class Removed(_Form):
+    """`ledger.pruned`: details of leaves of some kinds, older than so many days, are about to be removed."""
+
+    below: int
+    """No leaf from this one on."""
+    kinds: list[str]
+    """How the names of these kinds begin."""
+    keep_days: int = Field(ge=LEAST_ACTS_DAYS)
 
 
 class Recipient(_Form):
