@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from typing import Any
 
 from django.http import HttpRequest
@@ -53,5 +54,7 @@ def day(value: dt.date | None) -> str:
     return "" if value is None else f"{value.day} {value:%B %Y}"
 
 
+@functools.lru_cache(maxsize=16_384)
 def _url(name: str, *arguments: Any, **named: Any) -> str:
+    """Return the address of a page. Kept: addresses do not change, and a long list asks for a thousand."""
     return reverse(name, args=arguments or None, kwargs=named or None)
