@@ -289,6 +289,14 @@ def opens_more(**changes: Any) -> Forgery:
     return forge
 
 
+def opens_hours_after_the_touch(forger: Forger) -> None:
+    made = forger.signs(forger.olive.key)
+    forger.write(Kind.LOOK_TOUCHED, made)
+    later = timezone.now() + dt.timedelta(hours=1, minutes=1)
+    forger.ledger._clock = HandClock(int(later.timestamp()) * 10**9)
+    forger.write(Kind.LOOK_OPENED, forger.opened, request=made["request"])
+
+
 def opens_for_another(forger: Forger) -> None:
     made = forger.signs(forger.olive.key)
     forger.write(Kind.LOOK_TOUCHED, made)
@@ -410,6 +418,7 @@ def writes_no_body_that_can_be_read(forger: Forger) -> None:
         (opens_more(purpose={"name": "Curiosity", "legal_basis": "None"}), ["beyond-consent"]),
         (opens_more(reference="INC-8"), ["beyond-consent"]),
         (opens_more(grant=str(uuid4())), ["beyond-consent"]),
+        (opens_hours_after_the_touch, ["beyond-consent"]),
         (opens_for_another, ["beyond-consent"]),
         (opens_four_eyes_with_one, ["without-consent"]),
         (lets_one_person_touch_in_both_roles, ["person"]),

@@ -132,6 +132,8 @@ class _Request:
     asked: Asked
     answers: dict[KeyRole, UUID] = field(default_factory=dict)
     """Who has answered, by role."""
+    answered_ns: int = 0
+    """When somebody did last."""
     used: int | None = None
     """The leaf of what it has opened."""
 
@@ -242,7 +244,7 @@ class Checker:
             raise _WrongError(Fault.PERSON, f"{_of(key)} was approved by its own holder")
         others = [role for role in self._role_keys if role != key.role]
         if others:
-            request = self._agreed(told.request, "approve", others, f"{_of(key)} was approved")
+            request = self._agreed(leaf, told.request, "approve", others, f"{_of(key)} was approved")
             if request.asked.key is None or request.asked.key.id != key.id:
                 raise _WrongError(Fault.BEYOND, f"what was agreed to is not that {_of(key)} be approved")
             self._use(request, leaf)
@@ -314,7 +316,7 @@ class Checker:
             raise _WrongError(Fault.PERSON, text)
         if any(who == told.who.id for role, who in request.answers.items() if role != told.key_role):
             raise _WrongError(Fault.PERSON, f"{told.who.name} has answered in both roles")
-        request.answers[told.key_role] = told.who.id
+        request.answers[told.key_role], request.answered_ns = told.who.id, leaf.time_ns
 
     # --- what follows from them --------------------------------------------------------------------------------------
 
@@ -328,7 +330,7 @@ class Checker:
         if removed and told.request is not None and told.request not in self._requests:
             self.found.unknown += 1
             return
-        request = self._agreed(told.request, "look", needed, f"footage was opened for {told.who.name}")
+        request = self._agreed(leaf, told.request, "look", needed, f"footage was opened for {told.who.name}")
         asked = request.asked
         if told.who.id != asked.person.id:
             raise _WrongError(Fault.BEYOND, f"{told.who.name} looked, and {asked.person.name} had asked")
@@ -349,7 +351,7 @@ class Checker:
         told = PolicyChanged.model_validate(body)
         before, self._policy = self._policy, told.policy
         if ROLES[before]:
-            request = self._agreed(told.request, "policy", ROLES[before], f"the policy “{before}” was left")
+            request = self._agreed(leaf, told.request, "policy", ROLES[before], f"the policy “{before}” was left")
             if (request.asked.policy, request.asked.before) != (told.policy.value, before.value):
                 raise _WrongError(Fault.BEYOND, f"what was agreed to is not that “{told.policy}” follow “{before}”")
             self._use(request, leaf)
@@ -359,7 +361,7 @@ class Checker:
         before = self._role_keys.get(told.key_role)
         self._role_keys[told.key_role] = told.public_key
         what = f"the keyring of “{ROLE_WORDS[told.key_role]}” was sealed"
-        asked = self._agreed(told.request, "seal", (told.key_role,), what).asked
+        asked = self._agreed(leaf, told.request, "seal", (told.key_role,), what).asked
         if (
             asked.role != told.key_role.value
             or [each.recipient for each in asked.keys] != told.recipients
@@ -378,9 +380,9 @@ class Checker:
 
     def _drilled(self, leaf: Leaf, body: Mapping[str, Any]) -> None:
         told = Drilled.model_validate(body)
-        self._use(self._agreed(told.request, "drill", (), "it was tried whether footage opens"), leaf)
+        self._use(self._agreed(leaf, told.request, "drill", (), "it was tried whether footage opens"), leaf)
 
-    def _agreed(self, request: UUID | None, kind: str, roles: Iterable[KeyRole], what: str) -> _Request:
+    def _agreed(self, leaf: Leaf, request: UUID | None, kind: str, roles: Iterable[KeyRole], what: str) -> _Request:
         """Return the request that allows something, once everybody whom it asks, and these roles, have answered it."""
         if request is None:
             raise _WrongError(Fault.WITHOUT, f"{what}, and no key was asked")
@@ -393,6 +395,8 @@ class Checker:
         if lacking:
             named = " and ".join(f"“{each}”" for each in dict.fromkeys(lacking))
             raise _WrongError(Fault.WITHOUT, f"{what}, and no key of the role {named} has agreed to it")
+        if leaf.time_ns - found.answered_ns > TOGETHER_NS:
+            raise _WrongError(Fault.BEYOND, f"{what}, and what was agreed to had ended by itself")
         return found
 
     def _use(self, request: _Request, leaf: Leaf) -> None:
