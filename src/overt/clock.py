@@ -59,7 +59,8 @@ class RecorderClock:
 
     A wall clock ahead of the line by more than `STEP` is followed at once (the skipped time becomes a gap with cause
     `clock`). One behind it is held: the line runs on with the monotonic clock, and `offset_ns` says by how much it
-    differs, unless the wall clock is more than `HOLD_LIMIT` behind. Smaller differences are slewed at 500 ppm.
+    differs, unless the wall clock is more than `HOLD_LIMIT` behind. Smaller differences are slewed: the line runs 500
+    ppm faster or slower until they are gone, without a jump, however long nobody has observed.
     """
 
     def __init__(self, clock: Clock, not_before_ns: int = 0) -> None:
@@ -71,6 +72,8 @@ class RecorderClock:
         self._anchor_utc = not_before_ns if held else wall
         self._offset = wall - self._anchor_utc
         self._held = held
+        self._slew = 0
+        """What the line has yet to gain (negative: to lose), as of the anchor."""
 
     @property
     def offset_ns(self) -> int:
@@ -79,7 +82,11 @@ class RecorderClock:
 
     def at(self, monotonic_ns: int) -> int:
         """Return the recorder's UTC at a reading of the monotonic clock."""
-        return self._anchor_utc + monotonic_ns - self._anchor_monotonic
+        passed = monotonic_ns - self._anchor_monotonic
+        if not self._slew:
+            return self._anchor_utc + passed
+        most = max(0, passed) * SLEW_PPM // 1_000_000
+        return self._anchor_utc + passed + max(-most, min(most, self._slew))
 
     def now_ns(self) -> int:
         """Return the recorder's UTC now."""
@@ -91,15 +98,12 @@ class RecorderClock:
         line = self.at(monotonic)
         offset = self._clock.utc_ns() - line
         if abs(offset) <= STEP:
-            allowed = (monotonic - self._anchor_monotonic) * SLEW_PPM // 1_000_000
-            correction = max(-allowed, min(allowed, offset))
-            self._anchor_utc, self._anchor_monotonic = line + correction, monotonic
-            self._offset, self._held = offset - correction, False
+            self._anchor_utc, self._anchor_monotonic, self._slew = line, monotonic, offset
+            self._offset, self._held = offset, False
             return None
         followed = offset > 0 or offset < -HOLD_LIMIT
         if not followed and self._held and abs(offset - self._offset) <= STEP:
             return None
-        if followed:
-            self._anchor_utc, self._anchor_monotonic = line + offset, monotonic
+        self._anchor_utc, self._anchor_monotonic, self._slew = line + (offset if followed else 0), monotonic, 0
         self._offset, self._held = (0, False) if followed else (offset, True)
         return ClockStep(step_ns=offset, followed=followed)

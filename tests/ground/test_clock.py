@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from overt.clock import HOLD_LIMIT, SECOND, STEP, RecorderClock, SystemClock
@@ -114,18 +114,38 @@ def test_small_differences_are_slewed_at_500_ppm() -> None:
     assert line.offset_ns == 0
 
 
+def test_a_hold_that_ends_a_little_behind_is_slewed_and_not_jumped() -> None:
+    clock = SetClock()
+    line = RecorderClock(clock)
+    clock.wall -= HOUR
+    line.observe()
+    clock.pass_time(HOUR)
+    before = line.now_ns()
+    clock.wall += HOUR - STEP // 2
+    assert line.observe() is None
+    assert line.now_ns() == before
+    clock.pass_time(SECOND)
+    assert line.now_ns() == before + SECOND - SECOND * 500 // 1_000_000
+    clock.pass_time(HOUR)
+    assert line.now_ns() == clock.wall
+
+
 @given(
     st.lists(
         st.tuples(st.integers(1, 600 * SECOND), st.integers(-HOLD_LIMIT // 4, HOLD_LIMIT // 4)), min_size=1, max_size=40
     )
 )
+@example(events=[(1, -6 * HOUR), (3998, 0), (1, 6 * HOUR - STEP + 1)])
 def test_the_line_never_runs_backwards(events: list[tuple[int, int]]) -> None:
     clock = SetClock()
     line = RecorderClock(clock)
     previous = line.now_ns()
     total_back = 0
     for elapsed, step in events:
-        clock.pass_time(elapsed)
+        for part in (elapsed // 2, elapsed - elapsed // 2):
+            clock.pass_time(part)
+            assert line.now_ns() >= previous
+            previous = line.now_ns()
         total_back += min(step, 0)
         if total_back < -HOLD_LIMIT:
             break
