@@ -243,14 +243,8 @@ def wait_for_footage(council: Council, seconds: float = 40) -> None:
 class Wall(Screen):
     """A page of the control room, by the names of its cameras."""
 
-    LET_GO = ("WebSocket is closed before the connection is established", "net::ERR_ABORTED")
-    """What Chromium writes of a connection that is let go while it opens, since its tile shows something else by then,
-    and of a request that a page leaves behind. Neither is a fault: nobody waits for the answer."""
-
-    def calm(self) -> None:
-        """The browser complained about nothing but what is expected, and what was let go."""
-        self.expected = (*self.expected, *self.LET_GO)
-        super().calm()
+    LET_GO = (*Screen.LET_GO, "net::ERR_ABORTED")
+    """And of a request that a page leaves behind."""
 
     def signed_in(self, council: Council, email: str) -> str:
         return council.room.signed_in(self.page.context, email)
