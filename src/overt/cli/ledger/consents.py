@@ -41,7 +41,7 @@ def consents_command(
     output = Output(as_json=as_json)
     source = DirectorySource(ledger)
     keys, own_key = ledger_keys(source, key)
-    origin = sound(source, keys, "consents", own_key=own_key)
+    origin = sound(output, source, keys, "consents", own_key=own_key)
     reader, checker = LedgerReader(source, keys), Checker()
     for leaf, body in reader.read_bodies(reader.leaves(kinds=checker.kinds)):
         checker.take(leaf, None if body is None else body.value())

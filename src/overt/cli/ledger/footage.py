@@ -48,7 +48,7 @@ def footage_command(
     output = Output(as_json=as_json)
     source = DirectorySource(ledger or directory / FOLDER)
     keys, own_key = ledger_keys(source, key)
-    origin = sound(source, keys, "footage", own_key=own_key)
+    origin = sound(output, source, keys, "footage", own_key=own_key)
     places = _places(directory, location or [])
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     hidden = as_json or not output.notes.is_terminal

@@ -96,28 +96,33 @@ def verify_command(
             stamps = _stamps(source.directory, unreadable)
         roots = [certificate for path in tsa or [] for certificate in timestamps.read_roots(path)]
         trust = Trust(keys, own_key, kept, copies, witnesses, quorum, stamps, unreadable, roots)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        hidden = as_json or not output.notes.is_terminal
-        with Progress(*columns, console=output.notes, transient=True, disable=hidden) as progress:
-            task = progress.add_task("verifying leaves", total=None)
-            report = verify(
-                source,
-                trust,
-                with_bodies=isinstance(source, DirectorySource) and not without_bodies,
-                progress=lambda done, total: progress.update(task, completed=done, total=total),
-            )
+        report = _watched(output, source, trust, with_bodies=isinstance(source, DirectorySource) and not without_bodies)
     output.show(_json(ledger, report), _shown(ledger, report))
     if not report.sound:
         raise typer.Exit(CorruptError.exit_code)
 
 
-def sound(source: Source, keys: list[VerifierKey], about: str, *, own_key: bool) -> str:
+def _watched(output: Output, source: Source, trust: Trust, *, with_bodies: bool) -> Report:
+    """Verify, and say how far it has come."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    hidden = output.as_json or not output.notes.is_terminal
+    with Progress(*columns, console=output.notes, transient=True, disable=hidden) as progress:
+        task = progress.add_task("verifying leaves", total=None)
+        return verify(
+            source,
+            trust,
+            with_bodies=with_bodies,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+
+
+def sound(output: Output, source: Source, keys: list[VerifierKey], about: str, *, own_key: bool) -> str:
     """Verify a ledger and its bodies against each other, before something else is held against it; return its origin.
 
     Raises:
         CorruptError: something is wrong with it, so that it proves nothing `about` what it was to prove.
     """
-    report = verify(source, Trust(keys, own_key), with_bodies=True, progress=lambda _done, _total: None)
+    report = _watched(output, source, Trust(keys, own_key), with_bodies=True)
     if not report.sound:
         first = next(each for each in report.findings if each.kind.fault)
         msg = f"{source} is not sound, and proves nothing about {about}: {first.text}; see 'overt ledger verify'"

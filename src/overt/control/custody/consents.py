@@ -33,13 +33,12 @@ from overt.control.custody.leaf_bodies import (
     Sealed,
     Touched,
 )
-from overt.control.custody.policies import ROLE_WORDS, ROLES, KeyRole, Policy
+from overt.control.custody.policies import ROLE_WORDS, ROLES, TOGETHER, KeyRole, Policy
 from overt.errors import CorruptError
 from overt.ledger.leaves import Leaf
 
 DAY_NS: Final = 24 * 3600 * 10**9
-TOGETHER_NS: Final = 3600 * 10**9
-"""No request waits longer for its answers (`requests.TOGETHER`)."""
+TOGETHER_NS: Final = int(TOGETHER.total_seconds()) * 10**9
 
 
 class Fault(StrEnum):
@@ -110,7 +109,7 @@ class Consents:
     recoveries: list[Leaf] = field(default_factory=list)
     """A recovery on paper stood in a key's place."""
     pruned: int = 0
-    """Leaves about looks whose details were removed: nothing can be said of them."""
+    """Leaves whose details are gone: nothing can be said of them."""
     unknown: int = 0
     """Looks whose answers may be among those that were removed."""
     findings: list[Finding] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from enum import StrEnum
 from typing import Final
 
@@ -63,5 +64,7 @@ POLICY_MEANING: Final[dict[Policy, str]] = {
         "Recorded footage cannot be opened without two registered security keys being touched, by two people."
     ),
 }
+TOGETHER: Final = dt.timedelta(hours=1)
+"""How long a request waits at most, from when it was asked: somebody else may have to answer too."""
 LEAST_KEYS: Final = 3
 """Security keys that each role has before a policy that needs them can be switched on: keys are lost."""

@@ -23,7 +23,7 @@ from overt.control.acts.recording import Json, record
 from overt.control.custody import texts
 from overt.control.custody.assertions import kept
 from overt.control.custody.models import KeyRequest, Keyring, SecurityKey
-from overt.control.custody.policies import ROLE_WORDS, KeyRole
+from overt.control.custody.policies import ROLE_WORDS, TOGETHER, KeyRole
 from overt.control.custody.signatures import Place, verified
 from overt.control.people.models import Person
 from overt.errors import ConflictError, CorruptError, ForbiddenError, InvalidError, MissingError
@@ -33,8 +33,6 @@ from overt.sealing.wraps import OVERHEAD, WrappedKey
 
 ALONE: Final = dt.timedelta(minutes=10)
 """How long a request waits for somebody who sits before it."""
-TOGETHER: Final = dt.timedelta(hours=1)
-"""How long it waits where somebody else has to answer too."""
 KEPT: Final = dt.timedelta(days=31)
 """How long a request's row is kept after it has ended."""
 MAX_PERIODS: Final = 20_000
