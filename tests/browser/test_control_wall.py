@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 import pytest
@@ -197,9 +198,9 @@ def test_the_media_process_is_killed_and_comes_back(wall: Wall, council: Council
     wall.wall(council)
     wall.shown(*CAMERAS)
     # A hole is told from 1.5 s on, and who connects anew is given the whole of a group of pictures first, which is 2 s.
-    council.stop_media_process()
+    council.recorder.signal_media_process(signal.SIGSTOP)
     wall.page.wait_for_timeout(5000)
-    council.kill_media_process()
+    council.recorder.signal_media_process(signal.SIGKILL)
     for camera in CAMERAS:
         note = wall.tile(NAMES[camera]).locator(".note")
         expect(note).to_contain_text("the connection to the recorder was lost", timeout=30_000)

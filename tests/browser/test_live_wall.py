@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 import pytest
@@ -152,9 +153,9 @@ def test_the_media_process_is_killed(screen: Screen, town: Town) -> None:
     restarts = town.recorder.health()["media"]["restarts"]
     screen.page.evaluate(STATES)
     # A hole is told from 1.5 s on, and who connects anew is given the whole of a group of pictures first, which is 2 s.
-    town.stop_media_process()
+    town.recorder.signal_media_process(signal.SIGSTOP)
     screen.page.wait_for_timeout(5000)
-    town.kill_media_process()
+    town.recorder.signal_media_process(signal.SIGKILL)
     expect(screen.page.locator(".warning")).to_contain_text("Trying again", timeout=30_000)
     for camera in CAMERAS:
         screen.shows(camera, "away")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -134,14 +133,6 @@ class Town(ServedSite):
         health = recorder.wait_health(lambda health: health["media"]["state"] == "running")
         super().__init__(site, room, health["media"]["listening"])
         self.simulator, self.recorder = simulator, recorder
-
-    def kill_media_process(self) -> None:
-        """Kill -9, as a crash would."""
-        os.kill(self.recorder.health()["media"]["pid"], signal.SIGKILL)
-
-    def stop_media_process(self) -> None:
-        """Let it do nothing any more, as on a machine that hangs."""
-        os.kill(self.recorder.health()["media"]["pid"], signal.SIGSTOP)
 
     def wait_media_process(self, restarts: int) -> None:
         self.recorder.wait_health(

@@ -219,6 +219,10 @@ class Recorder:
         """Health of one camera's main stream."""
         return next(each for each in self.health()["streams"] if each["camera"] == camera)
 
+    def signal_media_process(self, number: signal.Signals) -> None:
+        """Stop it, as on a machine that hangs (SIGSTOP), or end it, as a crash would (SIGKILL)."""
+        os.kill(self.health()["media"]["pid"], number)
+
     def wait_health(self, predicate: Callable[[dict[str, Any]], bool], seconds: float = 60) -> dict[str, Any]:
         """Ask until health satisfies a predicate."""
         deadline = time.monotonic() + seconds

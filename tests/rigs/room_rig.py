@@ -149,14 +149,6 @@ class Council:
     def __init__(self, room: Room, site: Site, simulator: Simulator, recorder: Recorder) -> None:
         self.room, self.site, self.simulator, self.recorder = room, site, simulator, recorder
 
-    def kill_media_process(self) -> None:
-        """Kill -9, as a crash would."""
-        os.kill(self.recorder.health()["media"]["pid"], signal.SIGKILL)
-
-    def stop_media_process(self) -> None:
-        """Let it do nothing any more, as on a machine that hangs."""
-        os.kill(self.recorder.health()["media"]["pid"], signal.SIGSTOP)
-
 
 def settings_for(folder: Path, site: Site) -> ControlSettings:
     """Settings of a control room that has a site's key, and a free port for the media plane of its recorder."""
